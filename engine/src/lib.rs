@@ -1,6 +1,45 @@
 //! Hosts everything: lanes, stages, noise, scenario files, rollouts, GPU, metrics and records.
+//!
+//! An archetype is a tensor: all agents of all lanes (a lane is one copy of the environment) are rows of one ECS table,
+//! lane by lane. Follow one action from the scenario file to the record:
+//!
+//! 1. [`scenario`] reads the file and says everything that is wrong with it.
+//! 2. [`environment`] adds rows and systems to a [`sim::Sim`]; [`columns`] are what the rows are made of.
+//! 3. A [`policy`] (or a [`controller`]) chooses with [`noise`] that is addressed, not drawn; [`dynamics`] move the row,
+//!    in the stages of [`sim`], fused in `fused`, or on a device in [`gpu`].
+//! 4. [`fairness`] rewards rewrite what the policy is taught; a [`rollout`] keeps what happened.
+//! 5. An [`optimizer`] improves the policy; [`run`] repeats all this; [`metrics`] judge it; [`record`] writes it down.
+
+extern crate self as isonomy_engine;
+
+pub mod chance;
+pub mod columns;
+pub mod constraint;
+pub mod controller;
+pub mod dynamics;
+pub mod environment;
+pub mod fairness;
+mod fused;
 pub mod gpu;
+pub mod metrics;
+pub mod model;
 pub mod noise;
+pub mod optimizer;
+pub mod plugin;
+pub mod policy;
+pub mod problem;
 pub mod quantity;
 pub mod record;
+pub mod rollout;
+pub mod run;
 pub mod scenario;
+pub mod sim;
+pub mod spec;
+pub mod welfare;
+
+pub use fused::Keys;
+
+/// Crates that the macros of this one name.
+pub mod reexport {
+    pub use {bevy_ecs, bytemuck, inventory, schemars};
+}

@@ -1,0 +1,46 @@
+//! Fairness rewards: what a policy is taught in place of what the environment paid.
+
+use crate::problem::Problem;
+use crate::spec::Spec;
+
+/// Rewrites the rewards of a step, given utilities and groups.
+///
+/// Called once per step and batch. A batch covers whole lanes, so what a plugin writes may depend on all agents of a
+/// lane, on the clock, and on [`RewardBatch::expected`]; never on other lanes of the same step.
+#[typetag::serde]
+pub trait FairnessReward: std::fmt::Debug + Send + Sync {
+    /// Rewrites `batch.shaped`, which holds the paid rewards, or what the plugin listed before made of them.
+    fn shape(&self, batch: RewardBatch<'_>);
+
+    /// What in this environment or in the fields makes no sense.
+    fn check(&self, _spec: &Spec) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+/// The rewards of one step in some neighbouring lanes. Row `i` is agent `i % agents` of its lane.
+pub struct RewardBatch<'a> {
+    /// The group of every agent of a lane, `[agents]`.
+    pub group: &'a [u32],
+    /// Number of groups.
+    pub groups: usize,
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Steps since the episode began, before this one.
+    pub elapsed: u32,
+    /// What the environment paid, `[tasks, rows]`.
+    pub reward: &'a [f32],
+    /// Undiscounted return so far this episode, this step included, `[tasks, rows]`.
+    pub utility: &'a [f32],
+    /// Mean return of an episode in the last rollout, over lanes and agents, `[groups, tasks]`; none in the first.
+    pub expected: Option<&'a [f64]>,
+    /// What the policy is taught, `[tasks, rows]`.
+    pub shaped: &'a mut [f32],
+}
+
+impl RewardBatch<'_> {
+    /// Agents of all lanes of the batch.
+    pub fn rows(&self) -> usize {
+        self.reward.len() / self.tasks
+    }
+}

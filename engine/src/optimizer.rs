@@ -1,0 +1,58 @@
+//! Optimisers: what improves a policy from rollouts or from the model.
+
+use crate::model::TabularModel;
+use crate::policy::TabularPolicy;
+use crate::problem::Problem;
+use crate::rollout::Rollout;
+use crate::spec::Spec;
+use std::sync::Arc;
+
+/// A method that improves a policy. The struct is what the RON says; what learns is the [`Learner`] it begins.
+#[typetag::serde]
+pub trait Optimizer: std::fmt::Debug + Send + Sync {
+    /// What an update is to be given.
+    fn needs(&self) -> Needs;
+
+    /// What in this environment or in the fields makes no sense; that [`needs`](Self::needs) are met is checked elsewhere.
+    fn check(&self, _spec: &Spec) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// Starts learning from `policy`.
+    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Box<dyn Learner>;
+}
+
+/// What an optimiser cannot work without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The trajectory of every rollout.
+    pub trajectory: bool,
+    /// The tables of chances behind the environment.
+    pub model: bool,
+}
+
+/// What a learner knows about its surroundings.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The environment's shapes.
+    pub spec: Spec,
+    /// Its model, where the optimiser asked for one.
+    pub model: Option<Arc<TabularModel>>,
+    /// The seed of the run, for draws of its own (with [`Purpose::Learner`](crate::noise::Purpose::Learner)).
+    pub seed: u64,
+}
+
+/// A policy that is being improved.
+pub trait Learner: Send {
+    /// The policy to act with next.
+    fn policy(&self) -> &TabularPolicy;
+
+    /// Improves the policy; returns what is worth plotting, by name.
+    fn update(&mut self, rollout: &Rollout) -> Vec<(&'static str, f64)>;
+
+    /// Everything that [`restore`](Self::restore) needs to go on to the same future.
+    fn snapshot(&self) -> Vec<u8>;
+
+    /// Goes back to a snapshot of a learner that the same optimiser began.
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), postcard::Error>;
+}

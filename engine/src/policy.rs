@@ -1,0 +1,203 @@
+//! Tabular policies: a distribution over actions for every step of the episode, group and observation.
+
+use crate::chance::{self, passes};
+use crate::problem::Problem;
+use crate::spec::Spec;
+use multiversion::multiversion;
+use serde::{Deserialize, Serialize};
+
+/// How a policy with parameters begins. The parameters themselves live in a [`TabularPolicy`].
+#[typetag::serde]
+pub trait Policy: std::fmt::Debug + Send + Sync {
+    /// The policy before any learning. Called after [`check`](Self::check) found nothing.
+    fn initial(&self, spec: &Spec) -> TabularPolicy;
+
+    /// What in this environment makes no sense.
+    fn check(&self, _spec: &Spec) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+/// A softmax policy on a table, `[steps, groups, observations, actions]`.
+///
+/// `steps` is 1 for a stationary policy, or the time limit for one that looks at the clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TabularPolicy {
+    /// Entries of the clock: 1 or the time limit.
+    pub steps: usize,
+    /// Groups of the environment.
+    pub groups: usize,
+    /// Observations per group.
+    pub observations: usize,
+    /// Actions per observation.
+    pub actions: usize,
+    /// Logits. Negative infinity is a chance of zero.
+    pub logits: Vec<f64>,
+}
+
+impl TabularPolicy {
+    /// All actions equally likely.
+    pub fn uniform(spec: &Spec, steps: usize) -> Self {
+        let (groups, observations) = (spec.groups.len(), spec.observation.count() as usize);
+        let actions = spec.action.count() as usize;
+        let logits = vec![0.0; steps * groups * observations * actions];
+        TabularPolicy { steps, groups, observations, actions, logits }
+    }
+
+    /// From chances given for every cell `(step, group, observation)`.
+    pub fn from_chances(
+        spec: &Spec,
+        steps: usize,
+        mut chances: impl FnMut(usize, usize, usize, &mut [f64]),
+    ) -> TabularPolicy {
+        let mut policy = TabularPolicy::uniform(spec, steps);
+        let mut row = vec![0.0; policy.actions];
+        for cell in 0..policy.cells() {
+            let (step, group, observation) = policy.place(cell);
+            row.fill(0.0);
+            chances(step, group, observation, &mut row);
+            let logits = &mut policy.logits[cell * row.len()..][..row.len()];
+            for (logit, chance) in logits.iter_mut().zip(&row) {
+                *logit = chance.ln();
+            }
+        }
+        policy
+    }
+
+    /// Number of distributions.
+    pub fn cells(&self) -> usize {
+        self.steps * self.groups * self.observations
+    }
+
+    /// Index of a distribution; `elapsed` counts steps since the episode began.
+    pub fn cell(&self, elapsed: usize, group: usize, observation: usize) -> usize {
+        ((elapsed % self.steps) * self.groups + group) * self.observations + observation
+    }
+
+    fn place(&self, cell: usize) -> (usize, usize, usize) {
+        let (rest, observation) = (cell / self.observations, cell % self.observations);
+        (rest / self.groups, rest % self.groups, observation)
+    }
+
+    /// The distribution of a cell.
+    pub fn chances(&self, cell: usize) -> Vec<f64> {
+        softmax(&self.logits[cell * self.actions..][..self.actions])
+    }
+
+    /// The policy as the rollout reads it.
+    pub fn table(&self) -> PolicyTable {
+        let thresholds: Vec<u32> = (0..self.cells()).flat_map(|cell| chance::thresholds(&self.chances(cell))).collect();
+        let draws = thresholds.iter().any(|&at| at != 0 && at != chance::NEVER);
+        PolicyTable { steps: self.steps, row: self.groups * self.observations, actions: self.actions, draws, thresholds }
+    }
+}
+
+/// `exp(x_i) / Σ exp(x_j)`.
+pub fn softmax(logits: &[f64]) -> Vec<f64> {
+    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| (logit - top).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| power / sum).collect()
+}
+
+/// Cumulative thresholds of a [`TabularPolicy`], `[steps, groups · observations, actions - 1]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyTable {
+    /// Entries of the clock.
+    pub steps: usize,
+    /// Groups times observations.
+    pub row: usize,
+    /// Number of actions.
+    pub actions: usize,
+    /// Whether any choice is left to chance. Where none is, any word of noise will do.
+    pub draws: bool,
+    /// The thresholds.
+    pub thresholds: Vec<u32>,
+}
+
+impl PolicyTable {
+    /// The part of the table that holds `elapsed` steps into the episode.
+    pub fn at(&self, elapsed: u32) -> &[u32] {
+        let row = self.row * (self.actions - 1);
+        &self.thresholds[elapsed as usize % self.steps * row..][..row]
+    }
+}
+
+/// Chooses actions: `offset[i] + state[i]` is the cell of row `i` in `table`, the table's part for this step.
+pub(crate) fn act(table: &[u32], actions: usize, offset: &[u32], state: &[u32], words: &[u32], action: &mut [u32]) {
+    match actions {
+        1 => action.fill(0),
+        2 => choose_of_two(table, offset, state, words, action),
+        _ => choose(table, actions - 1, offset, state, words, action),
+    }
+}
+
+/// A table of at most this many cells is looked up without touching memory.
+const SMALL: usize = 32;
+
+fn choose_of_two(table: &[u32], offset: &[u32], state: &[u32], words: &[u32], action: &mut [u32]) {
+    #[cfg(target_arch = "x86_64")]
+    if table.len() <= SMALL && is_x86_feature_detected!("avx512f") {
+        let mut small = [0; SMALL];
+        small[..table.len()].copy_from_slice(table);
+        // SAFETY: the feature was just detected.
+        return unsafe { choose_of_two_small(&small, offset, state, words, action) };
+    }
+    choose(table, 1, offset, state, words, action);
+}
+
+/// Two actions, a table that fits in two registers.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn choose_of_two_small(table: &[u32; SMALL], offset: &[u32], state: &[u32], words: &[u32], action: &mut [u32]) {
+    use std::arch::x86_64::*;
+    let rows = action.len();
+    let (offset, state, words) = (&offset[..rows], &state[..rows], &words[..rows]);
+    // SAFETY: unaligned loads of 16 words within the slices, whose lengths were just made equal.
+    unsafe {
+        let low = _mm512_loadu_si512(table.as_ptr().cast());
+        let high = _mm512_loadu_si512(table.as_ptr().add(16).cast());
+        let (never, one) = (_mm512_set1_epi32(-1), _mm512_set1_epi32(1));
+        let mut at = 0;
+        while at < rows {
+            let mask = if rows - at >= 16 { 0xffff } else { (1u16 << (rows - at)) - 1 };
+            let load = |from: &[u32]| _mm512_maskz_loadu_epi32(mask, from.as_ptr().add(at).cast());
+            let cell = _mm512_add_epi32(load(offset), load(state));
+            let threshold = _mm512_permutex2var_epi32(low, cell, high);
+            let drawn = _mm512_cmpge_epu32_mask(load(words), threshold) & _mm512_cmpneq_epu32_mask(threshold, never);
+            _mm512_mask_storeu_epi32(action.as_mut_ptr().add(at).cast(), mask, _mm512_maskz_mov_epi32(drawn, one));
+            at += 16;
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn choose(table: &[u32], per_cell: usize, offset: &[u32], state: &[u32], words: &[u32], action: &mut [u32]) {
+    for ((action, &word), (&offset, &state)) in action.iter_mut().zip(words).zip(offset.iter().zip(state)) {
+        let cell = (offset + state) as usize * per_cell;
+        *action = table[cell..cell + per_cell].iter().map(|&at| u32::from(passes(word, at))).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_choosing_agrees() {
+        let key = crate::noise::Key::new(3, crate::noise::Phase::Training, crate::noise::Purpose::Policy);
+        for (cells, rows) in [(14, 5), (32, 512), (33, 77), (1, 16)] {
+            let mut words = vec![0; rows * 2 + cells];
+            key.fill(0, 0, &mut words);
+            let mut table = words.split_off(rows * 2);
+            table[0] = chance::NEVER;
+            let state: Vec<u32> = words.split_off(rows).iter().map(|word| word % cells as u32).collect();
+            let offset = vec![0; rows];
+            let mut fast = vec![9; rows];
+            choose_of_two(&table, &offset, &state, &words, &mut fast);
+            let slow: Vec<u32> =
+                state.iter().zip(&words).map(|(&s, &w)| u32::from(passes(w, table[s as usize]))).collect();
+            assert_eq!(fast, slow);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! A run: iterations of rollout and update, with an evaluation every so often.
+
+use crate::constraint::Overrun;
+use crate::gpu::{Device, DeviceError};
+use crate::metrics::{Returns, gini, jain};
+use crate::model::TabularModel;
+use crate::noise::Phase;
+use crate::optimizer::{Learner, Setting};
+use crate::policy::TabularPolicy;
+use crate::rollout::Rollout;
+use crate::scenario::Scenario;
+use crate::sim::{BuildError, Earnings, Setup, Sim, Snapshot};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A scenario that is being run.
+pub struct Run {
+    scenario: Scenario,
+    model: Option<Arc<TabularModel>>,
+    sim: Sim,
+    evaluation: Option<Sim>,
+    actor: Actor,
+    horizon: usize,
+    rollout: Option<Rollout>,
+    done: u64,
+}
+
+enum Actor {
+    Rule(TabularPolicy),
+    Learner(Box<dyn Learner>),
+}
+
+impl Actor {
+    fn policy(&self) -> &TabularPolicy {
+        match self {
+            Actor::Rule(policy) => policy,
+            Actor::Learner(learner) => learner.policy(),
+        }
+    }
+}
+
+/// What one iteration showed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Iteration {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Steps made since the beginning, training only.
+    pub steps: u64,
+    /// What was earned in the rollout; none where no episode ended in it.
+    pub training: Option<Earnings>,
+    /// What was earned in the evaluation after the update, where there was one.
+    pub evaluation: Option<Earnings>,
+    /// Expected returns of the policy that acted in the rollout, computed from the model, where there is one.
+    pub exact: Option<Returns>,
+    /// By how much the constraints are exceeded, by the exact returns where there are any, else by the rollout's.
+    pub overruns: Vec<Overrun>,
+    /// What the optimizer reports of its update.
+    pub update: Vec<(&'static str, f64)>,
+    /// Hash of all columns and of the learner after the update.
+    pub state_hash: u64,
+}
+
+/// How a scenario is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// Threads that share the lanes.
+    pub threads: usize,
+    /// The device that rollouts run on; the processor where there is none.
+    pub device: Option<&'a Device>,
+}
+
+/// Everything that [`Run::restore`] needs to go on to the same future.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Iterations done.
+    pub done: u64,
+    /// The simulation that is learned in.
+    pub sim: Snapshot,
+    /// The one that only reports.
+    pub evaluation: Option<Snapshot>,
+    /// The learner.
+    pub learner: Option<Vec<u8>>,
+}
+
+impl Run {
+    /// Builds everything. The scenario must have no [`problems`](Scenario::problems).
+    pub fn new(mut scenario: Scenario, means: Means<'_>) -> Result<Self, BuildError> {
+        let spec = scenario.environment.spec();
+        let model = scenario.environment.model().map(Arc::new);
+        let setup = Setup {
+            lanes: scenario.lanes.get() as usize,
+            seed: scenario.seed,
+            phase: Phase::Training,
+            threads: means.threads,
+            device: means.device,
+        };
+        let fairness = std::mem::take(&mut scenario.fairness);
+        let sim = Sim::new(&*scenario.environment, fairness, setup)?;
+        let evaluation = match scenario.evaluation {
+            Some(evaluation) => {
+                let lanes = evaluation.lanes.unwrap_or(scenario.lanes).get() as usize;
+                let setup = Setup { lanes, phase: Phase::Evaluation, ..setup };
+                Some(Sim::new(&*scenario.environment, Vec::new(), setup)?)
+            }
+            None => None,
+        };
+        let actor = match (&scenario.optimizer, &scenario.policy, &scenario.controller) {
+            (Some(optimizer), Some(policy), _) => {
+                let model = model.clone().filter(|_| optimizer.needs().model);
+                let setting = Setting { spec: spec.clone(), model, seed: scenario.seed };
+                Actor::Learner(optimizer.begin(policy.initial(&spec), setting))
+            }
+            (_, _, Some(controller)) => Actor::Rule(controller.rule(&spec)),
+            _ => Actor::Rule(TabularPolicy::uniform(&spec, 1)),
+        };
+        let horizon = scenario.steps_per_rollout();
+        Ok(Run { scenario, model, sim, evaluation, actor, horizon, rollout: None, done: 0 })
+    }
+
+    /// What is run, without its fairness rewards, which live in the simulation.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The simulation that is learned in.
+    pub fn sim(&mut self) -> &mut Sim {
+        &mut self.sim
+    }
+
+    /// The policy that acts next.
+    pub fn policy(&self) -> &TabularPolicy {
+        self.actor.policy()
+    }
+
+    /// Iterations done.
+    pub fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Makes the next iteration; none where all are done.
+    pub fn next_iteration(&mut self) -> Result<Option<Iteration>, DeviceError> {
+        if self.done >= u64::from(self.scenario.iterations.get()) {
+            return Ok(None);
+        }
+        let policy = self.actor.policy().clone();
+        self.sim.set_policy(&policy);
+        let needs = self.scenario.optimizer.as_ref().map(|optimizer| optimizer.needs()).unwrap_or_default();
+        if needs.trajectory {
+            match &mut self.rollout {
+                Some(rollout) => self.sim.rollout_into(rollout)?,
+                None => self.rollout = Some(self.sim.rollout(self.horizon)?),
+            }
+        } else {
+            self.sim.advance(self.horizon)?;
+        }
+        let training = self.sim.take_returns();
+        let mut update = Vec::new();
+        if let Actor::Learner(learner) = &mut self.actor {
+            let nothing = self.sim.room(0);
+            update = learner.update(self.rollout.as_ref().unwrap_or(&nothing));
+        }
+        self.done += 1;
+        let evaluation = self.evaluate()?;
+        let exact = self.model.as_ref().map(|model| model.evaluate(self.sim.spec(), &policy));
+        let judged = exact.as_ref().or(training.as_ref().map(|earnings| &earnings.returns));
+        let overruns = judged.map_or(Vec::new(), |returns| {
+            self.scenario.constraints.iter().flat_map(|constraint| constraint.overruns(returns)).collect()
+        });
+        let state_hash = self.hash();
+        let (number, steps) = (self.done, self.sim.steps());
+        Ok(Some(Iteration { number, steps, training, evaluation, exact, overruns, update, state_hash }))
+    }
+
+    /// Evaluates the policy as it is now, if it is time.
+    fn evaluate(&mut self) -> Result<Option<Earnings>, DeviceError> {
+        let (Some(plan), Some(sim)) = (self.scenario.evaluation, &mut self.evaluation) else { return Ok(None) };
+        let last = self.done == u64::from(self.scenario.iterations.get());
+        if !last && self.done % u64::from(plan.every.get()) != 0 {
+            return Ok(None);
+        }
+        sim.set_policy(self.actor.policy());
+        let episode = sim.spec().time_limit as usize;
+        for _ in 0..plan.episodes.get() {
+            sim.advance(episode)?;
+        }
+        Ok(sim.take_returns())
+    }
+
+    /// Everything needed to go on later.
+    pub fn checkpoint(&mut self) -> Checkpoint {
+        Checkpoint {
+            done: self.done,
+            sim: self.sim.snapshot(),
+            evaluation: self.evaluation.as_mut().map(Sim::snapshot),
+            learner: match &self.actor {
+                Actor::Learner(learner) => Some(learner.snapshot()),
+                Actor::Rule(_) => None,
+            },
+        }
+    }
+
+    /// Goes back to a checkpoint of a run of the same scenario. False where it is of another.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> bool {
+        let learner = match (&mut self.actor, &checkpoint.learner) {
+            (Actor::Learner(learner), Some(snapshot)) => learner.restore(snapshot).is_ok(),
+            (Actor::Rule(_), None) => true,
+            _ => false,
+        };
+        let evaluation = match (&mut self.evaluation, &checkpoint.evaluation) {
+            (Some(sim), Some(snapshot)) => sim.restore(snapshot),
+            (None, None) => true,
+            _ => false,
+        };
+        self.done = checkpoint.done;
+        learner && evaluation && self.sim.restore(&checkpoint.sim)
+    }
+
+    fn hash(&mut self) -> u64 {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        hash.update(&self.sim.snapshot().hash().to_le_bytes());
+        if let Some(evaluation) = &mut self.evaluation {
+            hash.update(&evaluation.snapshot().hash().to_le_bytes());
+        }
+        if let Actor::Learner(learner) = &self.actor {
+            hash.update(&learner.snapshot());
+        }
+        hash.digest()
+    }
+}
+
+impl Iteration {
+    /// Every number of the iteration by name, in a fixed order: the columns of `metrics.csv`.
+    ///
+    /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model.
+    pub fn metrics(&self) -> Vec<(String, f64)> {
+        let mut metrics = Vec::new();
+        for (prefix, returns) in [
+            ("", self.training.as_ref().map(|earnings| &earnings.returns)),
+            ("evaluation.", self.evaluation.as_ref().map(|earnings| &earnings.returns)),
+            ("exact.", self.exact.as_ref()),
+        ] {
+            metrics.extend(returns.into_iter().flat_map(|returns| of_returns(prefix, returns)));
+        }
+        if let Some(taught) = self.training.as_ref().and_then(|earnings| earnings.taught) {
+            metrics.push(("shaped_return_mean".to_owned(), taught));
+        }
+        metrics.extend(self.overruns.iter().map(|overrun| (format!("overrun.{}", overrun.row), overrun.value)));
+        metrics.extend(self.update.iter().map(|(name, value)| (format!("update.{name}"), *value)));
+        metrics
+    }
+}
+
+/// The numbers of some returns, each name behind `prefix`.
+pub fn of_returns(prefix: &str, returns: &Returns) -> Vec<(String, f64)> {
+    let totals = returns.totals();
+    let mut metrics = vec![
+        ("return_mean".to_owned(), totals.iter().sum::<f64>() / totals.len() as f64),
+        ("return_min".to_owned(), totals.iter().copied().fold(f64::INFINITY, f64::min)),
+        ("gap".to_owned(), returns.largest_gap()),
+        ("jain".to_owned(), jain(&totals)),
+        ("gini".to_owned(), gini(&totals)),
+    ];
+    for task in 0..returns.tasks.len() {
+        metrics.push((format!("gap_task_{}", task + 1), returns.gap(task)));
+    }
+    for (index, (group, total)) in returns.groups.iter().zip(&totals).enumerate() {
+        metrics.push((format!("groups.{group}.return_mean"), *total));
+        for (task, name) in returns.tasks.iter().enumerate() {
+            metrics.push((format!("groups.{group}.tasks.{name}.return_mean"), returns.get(index, task)));
+        }
+    }
+    metrics.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)).collect()
+}

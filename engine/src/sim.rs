@@ -1,0 +1,637 @@
+//! Sim: one World, one `Step` schedule, the order of its stages, and rollouts of many steps.
+
+use crate::columns::{self, Column, Group, Return, Reward, Row, Shaped, Stored, Taught, Utility, scalars};
+use crate::dynamics::Dynamics;
+use crate::environment::Environment;
+use crate::fairness::FairnessReward;
+use crate::fused::{self, Columns, Keys, Ledger, Rules, Scratch, by_task};
+use crate::gpu;
+use crate::metrics::Returns;
+use crate::noise::Phase;
+use crate::policy::{PolicyTable, TabularPolicy};
+use crate::rollout::Rollout;
+use crate::spec::Spec;
+use bevy_ecs::prelude::*;
+use bevy_ecs::schedule::{LogLevel, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
+use bevy_ecs::system::{ScheduleSystem, SystemState};
+
+/// The schedule that makes one step of all lanes.
+#[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
+struct Step;
+
+/// The parts of a step, in this order.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The policy reads observations and sets actions.
+    Act,
+    /// The environment moves every row and writes rewards.
+    Transition,
+    /// The environment writes what agents see of where that led.
+    Observe,
+    /// Utilities grow; fairness rewards rewrite what the policy is taught.
+    Shape,
+    /// The trajectory is written.
+    Record,
+    /// At the time limit: the environment overwrites its rows, observations included.
+    Reset,
+}
+
+/// The engine's clock. A resource.
+#[derive(Clone, Copy, Debug, Resource)]
+pub struct Clock {
+    /// Steps made since the simulation was built.
+    pub step: u64,
+    /// Steps in an episode.
+    pub time_limit: u32,
+}
+
+impl Clock {
+    /// Steps since the episode began.
+    pub fn elapsed(&self) -> u32 {
+        (self.step % u64::from(self.time_limit)) as u32
+    }
+
+    /// Whether this step is the last of its episode.
+    pub fn ends(&self) -> bool {
+        self.elapsed() + 1 == self.time_limit
+    }
+}
+
+/// A run condition: whether this step is the last of its episode. Systems of [`Stage::Reset`] run under it.
+pub fn episode_ends(clock: Res<Clock>) -> bool {
+    clock.ends()
+}
+
+/// What the policy does where.
+#[derive(Resource)]
+struct Acting(PolicyTable);
+
+/// The trajectory that is being written.
+#[derive(Resource, Default)]
+struct Recording(Option<Rollout>);
+
+/// Memory of the engine's own systems.
+#[derive(Resource)]
+struct Memory(Scratch);
+
+type Lend = Box<dyn FnMut(&mut World, &mut dyn FnMut(&Rules, &PolicyTable, Columns<'_>)) + Send + Sync>;
+
+/// What an environment adds its rows and systems to.
+pub struct Builder {
+    spec: Spec,
+    lanes: usize,
+    world: World,
+    schedule: Schedule,
+    stored: Vec<Stored>,
+    /// How a fused rollout gets at the columns, where the environment has dynamics.
+    lend: Option<Lend>,
+    start: Option<fn(&mut World)>,
+    observation: Option<Stored>,
+    /// Whether the environment added systems of its own: then only the schedule can run it.
+    scheduled: bool,
+}
+
+impl Builder {
+    fn new(spec: Spec, lanes: usize, keys: Keys, fairness: Vec<Box<dyn FairnessReward>>) -> Self {
+        let mut world = World::new();
+        world.insert_resource(Clock { step: 0, time_limit: spec.time_limit });
+        world.insert_resource(keys);
+        let mut rules = Rules::new(&spec, keys);
+        rules.fairness = fairness;
+        world.insert_resource(Memory(Scratch::new(&rules)));
+        world.insert_resource(rules);
+        world.insert_resource(Acting(TabularPolicy::uniform(&spec, 1).table()));
+        world.init_resource::<Recording>();
+        let rows = lanes * spec.agents() as usize * spec.tasks.len();
+        let ledger = (Reward(0.0), Shaped(0.0), Utility(0.0), Return(0.0), Taught(0.0));
+        world.spawn_batch(std::iter::repeat_n(ledger, rows));
+        let mut schedule = Schedule::new(Step);
+        schedule.set_build_settings(ScheduleBuildSettings {
+            ambiguity_detection: LogLevel::Error,
+            hierarchy_detection: LogLevel::Error,
+            ..Default::default()
+        });
+        schedule.set_executor(SingleThreadedExecutor::new());
+        use Stage::{Act, Observe, Record, Reset, Shape, Transition};
+        schedule.configure_sets((Act, Transition, Observe, Shape, Record, Reset).chain());
+        schedule.configure_sets(Reset.run_if(episode_ends));
+        schedule.add_systems((credit, shape).chain().in_set(Shape));
+        schedule.add_systems(record_rewards.in_set(Record));
+        schedule.add_systems(finish.in_set(Reset));
+        let stored = <(Reward, Shaped, Utility, Return, Taught)>::stored();
+        Builder {
+            spec,
+            lanes,
+            world,
+            schedule,
+            stored,
+            lend: None,
+            start: None,
+            observation: None,
+            scheduled: false,
+        }
+    }
+
+    /// Shapes of what is being built.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Copies of the environment.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Rows of agents that move by `dynamics` and do not touch each other: `State` is where an agent is and what the
+    /// policy sees of it, `Action` what it does. Nothing else is needed, and a rollout runs fused, on the device too.
+    pub fn agents<State: Column, Action: Column>(&mut self, dynamics: impl Dynamics) -> &mut Self {
+        self.world.resource_mut::<Rules>().dynamics = Some(Box::new(dynamics));
+        self.spawn_agents(|_, _| (State::zeroed(), Action::zeroed()));
+        self.interface::<State, Action>();
+        self.schedule.add_systems(transition::<State, Action>.in_set(Stage::Transition));
+        self.schedule.add_systems(restart::<State>.in_set(Stage::Reset));
+        let mut state = None;
+        self.lend = Some(Box::new(move |world, borrower| lend::<State, Action>(&mut state, world, borrower)));
+        self.start = Some(start::<State>);
+        self
+    }
+
+    /// One row per agent, lane by lane; `row` is given the lane and the agent's number in it.
+    pub fn spawn_agents<R: Row>(&mut self, mut row: impl FnMut(usize, usize) -> R) -> &mut Self {
+        let group = self.spec.agent_groups();
+        let agents = group.len();
+        let at = |index: usize| (Group(group[index % agents]), row(index / agents, index % agents));
+        self.world.spawn_batch((0..self.lanes * agents).map(at).collect::<Vec<_>>());
+        self.stored.extend(R::stored());
+        self
+    }
+
+    /// One row per lane, for what belongs to no single agent.
+    pub fn spawn_lanes<R: Row>(&mut self, row: impl FnMut(usize) -> R) -> &mut Self {
+        self.world.spawn_batch((0..self.lanes).map(row).collect::<Vec<_>>());
+        self.stored.extend(R::stored());
+        self
+    }
+
+    /// Which column of the agents the policy sees, and which it sets.
+    pub fn interface<Observation: Column, Action: Column>(&mut self) -> &mut Self {
+        let systems = (act::<Observation, Action>, record_choices::<Observation, Action>).chain();
+        self.schedule.add_systems(systems.in_set(Stage::Act));
+        self.schedule.add_systems(record_last::<Observation>.in_set(Stage::Record).after(record_rewards));
+        self.observation = Some(Stored::of::<Observation>());
+        self
+    }
+
+    /// A value that systems can ask for.
+    pub fn insert_resource<R: Resource>(&mut self, resource: R) -> &mut Self {
+        self.world.insert_resource(resource);
+        self
+    }
+
+    /// Systems of a stage. Two that write the same column must say who is first.
+    pub fn add_systems<M>(&mut self, stage: Stage, systems: impl IntoScheduleConfigs<ScheduleSystem, M>) -> &mut Self {
+        self.schedule.add_systems(systems.in_set(stage));
+        self.scheduled = true;
+        self
+    }
+}
+
+/// Why a simulation could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Two systems write one column and neither is first, or the stages contradict each other.
+    #[error("the systems of this environment cannot be ordered: {0}")]
+    Schedule(String),
+    /// The environment did not add what its spec promised.
+    #[error("the environment added {found} rows of agents, its spec promises {expected}")]
+    Rows {
+        /// Rows that were added.
+        found: usize,
+        /// Lanes times agents.
+        expected: usize,
+    },
+    /// The device refused.
+    #[error(transparent)]
+    Device(#[from] gpu::DeviceError),
+}
+
+/// Copies of an environment, ready to run.
+pub struct Sim {
+    spec: Spec,
+    lanes: usize,
+    world: World,
+    schedule: Schedule,
+    stored: Vec<Stored>,
+    observation: Option<Stored>,
+    lend: Option<Lend>,
+    scratch: Vec<Scratch>,
+    device: Option<gpu::Batch>,
+    /// Episodes that ended since returns were last taken.
+    episodes: u64,
+}
+
+/// How a simulation is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// Copies of the environment.
+    pub lanes: usize,
+    /// Whose noise it is.
+    pub seed: u64,
+    /// Which part of that noise.
+    pub phase: Phase,
+    /// Threads that share the lanes.
+    pub threads: usize,
+    /// The device that rollouts run on; the processor where there is none.
+    pub device: Option<&'a gpu::Device>,
+}
+
+impl Sim {
+    /// Builds all lanes and starts their first episodes.
+    pub fn new(
+        environment: &dyn Environment,
+        fairness: Vec<Box<dyn FairnessReward>>,
+        setup: Setup<'_>,
+    ) -> Result<Sim, BuildError> {
+        let spec = environment.spec();
+        let mut builder = Builder::new(spec.clone(), setup.lanes, Keys::new(setup.seed, setup.phase), fairness);
+        environment.build(&mut builder);
+        let Builder { mut world, mut schedule, stored, lend, start, observation, scheduled, .. } = builder;
+        let lend = lend.filter(|_| !scheduled);
+        let expected = setup.lanes * spec.agents() as usize;
+        let found = columns::column::<Group>(&mut world).len();
+        if found != expected {
+            return Err(BuildError::Rows { found, expected });
+        }
+        schedule.initialize(&mut world).map_err(|error| BuildError::Schedule(format!("{error:?}")))?;
+        if let Some(start) = start {
+            start(&mut world);
+        }
+        let rules = world.resource::<Rules>();
+        let scratch = (0..setup.threads.max(1)).map(|_| Scratch::new(rules)).collect();
+        let device = match setup.device {
+            Some(device) => Some(gpu::Batch::new(device, rules, &spec, setup.lanes)?),
+            None => None,
+        };
+        let lanes = setup.lanes;
+        Ok(Sim { spec, lanes, world, schedule, stored, observation, lend, scratch, device, episodes: 0 })
+    }
+
+    /// The environment's shapes.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Copies of the environment.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Steps made so far.
+    pub fn steps(&self) -> u64 {
+        self.world.resource::<Clock>().step
+    }
+
+    /// The columns, for reading and for tests.
+    pub fn world(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// Sets what agents do.
+    pub fn set_policy(&mut self, policy: &TabularPolicy) {
+        self.world.resource_mut::<Acting>().0 = policy.table();
+    }
+
+    /// Makes one step, stage by stage.
+    pub fn step(&mut self) {
+        self.schedule.run(&mut self.world);
+        let mut clock = self.world.resource_mut::<Clock>();
+        self.episodes += u64::from(clock.ends());
+        clock.step += 1;
+    }
+
+    /// Makes `horizon` steps and keeps only what each agent earned.
+    pub fn advance(&mut self, horizon: usize) -> Result<(), gpu::DeviceError> {
+        self.run(horizon, None)
+    }
+
+    /// Makes `horizon` steps and keeps the trajectory.
+    pub fn rollout(&mut self, horizon: usize) -> Result<Rollout, gpu::DeviceError> {
+        let mut rollout = self.room(horizon);
+        self.run(horizon, Some(&mut rollout))?;
+        Ok(rollout)
+    }
+
+    /// Makes as many steps as `rollout` has, a trajectory of an earlier call whose memory is used again.
+    pub fn rollout_into(&mut self, rollout: &mut Rollout) -> Result<(), gpu::DeviceError> {
+        let same_episodes = rollout.first_step % u64::from(self.spec.time_limit) == u64::from(self.elapsed());
+        if same_episodes {
+            rollout.first_step = self.steps();
+        } else {
+            *rollout = self.room(rollout.horizon);
+        }
+        self.run(rollout.horizon, Some(rollout))
+    }
+
+    /// Room for the trajectory of the next `horizon` steps.
+    pub fn room(&self, horizon: usize) -> Rollout {
+        let shaped = !self.world.resource::<Rules>().fairness.is_empty();
+        Rollout::new(&self.spec, self.lanes, horizon, self.steps(), shaped)
+    }
+
+    fn elapsed(&self) -> u32 {
+        self.world.resource::<Clock>().elapsed()
+    }
+
+    fn run(&mut self, horizon: usize, mut rollout: Option<&mut Rollout>) -> Result<(), gpu::DeviceError> {
+        let Some(lend) = &mut self.lend else {
+            self.run_schedule(horizon, rollout);
+            return Ok(());
+        };
+        let first = self.world.resource::<Clock>().step;
+        let steps = first..first + horizon as u64;
+        let (device, scratch, mut outcome) = (&mut self.device, &mut self.scratch, Ok(()));
+        lend(&mut self.world, &mut |rules, policy, columns| {
+            let rollout = rollout.as_deref_mut();
+            match device {
+                Some(device) => outcome = device.run(rules, policy, steps.clone(), columns, rollout),
+                None => fused::advance(rules, policy, steps.clone(), columns, rollout, scratch),
+            }
+        });
+        outcome?;
+        self.look_ahead(rollout);
+        let mut clock = self.world.resource_mut::<Clock>();
+        clock.step = steps.end;
+        let limit = u64::from(clock.time_limit);
+        self.episodes += steps.end / limit - first / limit;
+        Ok(())
+    }
+
+    fn look_ahead(&mut self, rollout: Option<&mut Rollout>) {
+        if let (Some(rollout), Some(observation)) = (rollout, self.observation) {
+            rollout.next_observation.write(0, bytemuck::cast_slice((observation.bytes)(&mut self.world)));
+        }
+    }
+
+    /// The same steps as a fused rollout, one stage after the other over all lanes.
+    pub fn run_schedule(&mut self, horizon: usize, rollout: Option<&mut Rollout>) {
+        let Some(rollout) = rollout else {
+            (0..horizon).for_each(|_| self.step());
+            return;
+        };
+        let room = Rollout::new(&self.spec, 0, 0, 0, false);
+        self.world.resource_mut::<Recording>().0 = Some(std::mem::replace(rollout, room));
+        (0..horizon).for_each(|_| self.step());
+        if let Some(written) = self.world.resource_mut::<Recording>().0.take() {
+            *rollout = written;
+        }
+        self.look_ahead(Some(rollout));
+    }
+
+    /// Whether rollouts bypass the schedule: the environment has dynamics and no systems of its own.
+    pub fn is_fused(&self) -> bool {
+        self.lend.is_some()
+    }
+
+    /// Mean returns of the episodes that ended since the last call, their sums `[tasks, lanes, agents]`, how many
+    /// they were in every lane, and the mean of what an agent was taught a step. None where no episode ended.
+    pub fn take_returns(&mut self) -> Option<Earnings> {
+        let episodes = std::mem::take(&mut self.episodes);
+        let taught = columns::column::<Taught>(&mut self.world);
+        let taught_sum: f64 = taught.iter().map(|taught| f64::from(taught.0)).sum();
+        taught.fill(Taught(0.0));
+        let column = columns::column::<Return>(&mut self.world);
+        let sums: Vec<f32> = bytemuck::cast_slice(column).to_vec();
+        column.fill(Return(0.0));
+        if episodes == 0 {
+            return None;
+        }
+        let returns = Returns::from_sums(&self.spec, &sums, episodes);
+        let mut rules = self.world.resource_mut::<Rules>();
+        rules.expected = Some(returns.mean.clone());
+        let agents = self.lanes as f64 * f64::from(self.spec.agents());
+        let shaped = !rules.fairness.is_empty();
+        Some(Earnings { returns, sums, episodes, taught: shaped.then_some(taught_sum / agents / episodes as f64) })
+    }
+
+    /// Everything that [`restore`](Self::restore) needs to go on to the same future.
+    pub fn snapshot(&mut self) -> Snapshot {
+        let mut columns = Vec::new();
+        for stored in &self.stored {
+            columns.extend_from_slice((stored.bytes)(&mut self.world));
+        }
+        let expected = self.world.resource::<Rules>().expected.clone();
+        Snapshot { step: self.steps(), episodes: self.episodes, expected, columns }
+    }
+
+    /// Goes back to a snapshot of a simulation built the same way. False where it was not.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> bool {
+        let total: usize = self.stored.iter().map(|stored| (stored.bytes)(&mut self.world).len()).sum();
+        if total != snapshot.columns.len() {
+            return false;
+        }
+        let mut rest = &snapshot.columns[..];
+        for stored in &self.stored {
+            let bytes = (stored.bytes)(&mut self.world);
+            let (mine, after) = rest.split_at(bytes.len());
+            bytes.copy_from_slice(mine);
+            rest = after;
+        }
+        self.world.resource_mut::<Rules>().expected = snapshot.expected.clone();
+        self.world.resource_mut::<Clock>().step = snapshot.step;
+        self.episodes = snapshot.episodes;
+        true
+    }
+}
+
+/// What was earned in the episodes that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Earnings {
+    /// Means per group and task.
+    pub returns: Returns,
+    /// Sums over episodes, `[tasks, lanes, agents]`.
+    pub sums: Vec<f32>,
+    /// Episodes of every lane.
+    pub episodes: u64,
+    /// What an agent was taught in an episode, where a fairness reward is at work.
+    pub taught: Option<f64>,
+}
+
+/// The state of a [`Sim`].
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Snapshot {
+    /// Steps made.
+    pub step: u64,
+    /// Episodes that ended since returns were last taken.
+    pub episodes: u64,
+    /// What fairness rewards know of the last rollout.
+    pub expected: Option<Vec<f64>>,
+    /// All columns, one after the other.
+    pub columns: Vec<u8>,
+}
+
+impl Snapshot {
+    /// 64 bits that differ where anything differs.
+    pub fn hash(&self) -> u64 {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        hash.update(&self.step.to_le_bytes());
+        hash.update(&self.columns);
+        hash.digest()
+    }
+}
+
+fn act<O: Column, A: Column>(
+    rules: Res<Rules>,
+    policy: Res<Acting>,
+    clock: Res<Clock>,
+    mut memory: ResMut<Memory>,
+    mut agents: Query<(&O, &mut A)>,
+) {
+    let Some((observation, mut action)) = columns::only(&mut agents) else { return };
+    let (observation, action): (&[u32], &mut [u32]) = (bytemuck::cast_slice(observation), scalars(&mut action));
+    for range in fused::tiles(&rules, observation.len()) {
+        let words = &mut memory.0.words[..range.len()];
+        let first = range.start as u64;
+        fused::choose(&rules, &policy.0, clock.step, first, &observation[range.clone()], words, &mut action[range]);
+    }
+}
+
+fn transition<S: Column, A: Column>(
+    rules: Res<Rules>,
+    clock: Res<Clock>,
+    mut memory: ResMut<Memory>,
+    mut agents: Query<(&mut S, &A)>,
+    mut ledger: Query<&mut Reward>,
+) {
+    let (Some((mut state, action)), Some(mut reward)) = (columns::only(&mut agents), columns::only(&mut ledger)) else {
+        return;
+    };
+    let (state, reward) = (scalars(&mut state), scalars(&mut reward));
+    fused::transition(&rules, clock.step, bytemuck::cast_slice(action), state, reward, &mut memory.0);
+}
+
+fn credit(mut ledger: Query<(&Reward, &mut Utility)>) {
+    if let Some((reward, mut utility)) = columns::only(&mut ledger) {
+        fused::add(bytemuck::cast_slice(reward), scalars(&mut utility));
+    }
+}
+
+fn shape(
+    rules: Res<Rules>,
+    clock: Res<Clock>,
+    mut ledger: Query<(&Reward, &Utility, &mut Shaped, &mut Taught)>,
+) {
+    if rules.fairness.is_empty() {
+        return;
+    }
+    if let Some((reward, utility, mut shaped, mut taught)) = columns::only(&mut ledger) {
+        let shaped = scalars(&mut shaped);
+        rules.shape(clock.step, bytemuck::cast_slice(reward), bytemuck::cast_slice(utility), shaped);
+        fused::add(shaped, scalars(&mut taught));
+    }
+}
+
+fn record_choices<O: Column, A: Column>(
+    clock: Res<Clock>,
+    mut recording: ResMut<Recording>,
+    mut agents: Query<(&O, &A)>,
+) {
+    let (Some(rollout), Some((observation, action))) = (&mut recording.0, columns::only(&mut agents)) else { return };
+    let start = (clock.step - rollout.first_step) as usize * rollout.rows();
+    rollout.observation.write(start, bytemuck::cast_slice(observation));
+    rollout.action.write(start, bytemuck::cast_slice(action));
+}
+
+fn record_rewards(
+    rules: Res<Rules>,
+    clock: Res<Clock>,
+    mut recording: ResMut<Recording>,
+    mut ledger: Query<(&Reward, &Shaped)>,
+) {
+    let (Some(rollout), Some((reward, shaped))) = (&mut recording.0, columns::only(&mut ledger)) else { return };
+    let start = (clock.step - rollout.first_step) as usize * reward.len();
+    rollout.reward[start..][..reward.len()].copy_from_slice(bytemuck::cast_slice(reward));
+    if !rules.fairness.is_empty() {
+        rollout.shaped[start..][..shaped.len()].copy_from_slice(bytemuck::cast_slice(shaped));
+    }
+}
+
+fn record_last<O: Column>(clock: Res<Clock>, mut recording: ResMut<Recording>, mut agents: Query<&O>) {
+    let (Some(rollout), Some(observation)) = (&mut recording.0, columns::only(&mut agents)) else { return };
+    if clock.ends() {
+        let limit = u64::from(clock.time_limit);
+        let episode = (clock.step / limit - rollout.first_step / limit) as usize;
+        rollout.final_observation.write(episode * observation.len(), bytemuck::cast_slice(observation));
+    }
+}
+
+fn finish(mut ledger: Query<(&mut Utility, &mut Return)>) {
+    if let Some((mut utility, mut returns)) = columns::only(&mut ledger) {
+        let utility = scalars(&mut utility);
+        fused::add(utility, scalars(&mut returns));
+        utility.fill(0.0);
+    }
+}
+
+fn restart<S: Column>(rules: Res<Rules>, clock: Res<Clock>, mut memory: ResMut<Memory>, mut agents: Query<&mut S>) {
+    if let Some(mut state) = columns::only(&mut agents) {
+        start_rows(&rules, clock.step + 1, scalars(&mut state), &mut memory.0);
+    }
+}
+
+type Fused<'w, 's, S, A> = (
+    Res<'w, Rules>,
+    Res<'w, Acting>,
+    Query<'w, 's, (&'static mut S, &'static mut A)>,
+    Query<
+        'w,
+        's,
+        (
+            &'static mut Reward,
+            &'static mut Shaped,
+            &'static mut Utility,
+            &'static mut Return,
+            &'static mut Taught,
+        ),
+    >,
+);
+
+/// Lends out all columns at once.
+fn lend<S: Column, A: Column>(
+    state: &mut Option<SystemState<Fused<'static, 'static, S, A>>>,
+    world: &mut World,
+    borrower: &mut dyn FnMut(&Rules, &PolicyTable, Columns<'_>),
+) {
+    let system = state.get_or_insert_with(|| SystemState::new(world));
+    let Ok((rules, policy, mut agents, mut ledger)) = system.get_mut(world) else { return };
+    let (Some((mut state, mut action)), Some((mut reward, mut shaped, mut utility, mut returns, mut taught))) =
+        (columns::only(&mut agents), columns::only(&mut ledger))
+    else {
+        return;
+    };
+    let tasks = rules.tasks;
+    let ledger = Ledger {
+        reward: by_task(reward.bypass_change_detection(), tasks),
+        shaped: by_task(shaped.bypass_change_detection(), tasks),
+        utility: by_task(utility.bypass_change_detection(), tasks),
+        returns: by_task(returns.bypass_change_detection(), tasks),
+        taught: by_task(taught.bypass_change_detection(), tasks),
+    };
+    borrower(&rules, &policy.0, Columns { state: scalars(&mut state), action: scalars(&mut action), ledger });
+}
+
+/// Starts the first episodes.
+fn start<S: Column>(world: &mut World) {
+    let mut system = SystemState::<(Res<Rules>, ResMut<Memory>, Query<&mut S>)>::new(world);
+    if let Ok((rules, mut memory, mut agents)) = system.get_mut(world)
+        && let Some(mut state) = columns::only(&mut agents)
+    {
+        start_rows(&rules, 0, scalars(&mut state), &mut memory.0);
+    }
+}
+
+fn start_rows(rules: &Rules, made: u64, state: &mut [u32], scratch: &mut Scratch) {
+    for range in fused::tiles(rules, state.len()) {
+        let words = &mut scratch.words[..range.len()];
+        rules.start(made, range.start as u64, words, &mut state[range]);
+    }
+}

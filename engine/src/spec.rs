@@ -1,0 +1,67 @@
+//! What an environment says about itself: groups, tasks, spaces, the clock.
+
+use serde::{Deserialize, Serialize};
+
+/// A group of agents that share dynamics and are compared with the other groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSpec {
+    /// Name in tables and records.
+    pub name: String,
+    /// Agents of this group in every lane.
+    pub agents: u32,
+}
+
+/// The values an observation or an action can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Space {
+    /// `0..n`.
+    Discrete(u32),
+}
+
+impl Space {
+    /// Number of values.
+    pub fn count(self) -> u32 {
+        let Space::Discrete(count) = self;
+        count
+    }
+}
+
+/// A reward signal; every step pays one number per task, the same signal for all groups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskSpec {
+    /// Name in tables and records.
+    pub name: String,
+    /// Least and greatest reward of a step.
+    pub reward: (f32, f32),
+}
+
+/// The shapes and bounds of an environment; everything a method may assume about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Groups in the order of their agents within a lane.
+    pub groups: Vec<GroupSpec>,
+    /// Tasks in the order of the reward vector.
+    pub tasks: Vec<TaskSpec>,
+    /// What the policy sees of an agent.
+    pub observation: Space,
+    /// What the policy decides for an agent.
+    pub action: Space,
+    /// Steps after which an episode is truncated.
+    pub time_limit: u32,
+    /// Observations in which an agent's episode has terminated. The agent stays there and earns nothing until the
+    /// time limit, so that the lanes keep in step.
+    pub terminal: Vec<u32>,
+}
+
+impl Spec {
+    /// Agents in a lane.
+    pub fn agents(&self) -> u32 {
+        self.groups.iter().map(|group| group.agents).sum()
+    }
+
+    /// The group of every agent of a lane, in order.
+    pub fn agent_groups(&self) -> Vec<u32> {
+        let repeat = |(index, group): (usize, &GroupSpec)| std::iter::repeat_n(index as u32, group.agents as usize);
+        self.groups.iter().enumerate().flat_map(repeat).collect()
+    }
+}
