@@ -22,6 +22,7 @@ pub struct Run {
     actor: Actor,
     horizon: usize,
     rollout: Option<Rollout>,
+    exact: Option<(TabularPolicy, Returns)>,
     done: u64,
 }
 
@@ -114,7 +115,7 @@ impl Run {
             _ => Actor::Rule(TabularPolicy::uniform(&spec, 1)),
         };
         let horizon = scenario.steps_per_rollout();
-        Ok(Run { scenario, model, sim, evaluation, actor, horizon, rollout: None, done: 0 })
+        Ok(Run { scenario, model, sim, evaluation, actor, horizon, rollout: None, exact: None, done: 0 })
     }
 
     /// What is run, without its fairness rewards, which live in the simulation.
@@ -161,7 +162,7 @@ impl Run {
         }
         self.done += 1;
         let evaluation = self.evaluate()?;
-        let exact = self.model.as_ref().map(|model| model.evaluate(self.sim.spec(), &policy));
+        let exact = self.exact(policy);
         let judged = exact.as_ref().or(training.as_ref().map(|earnings| &earnings.returns));
         let overruns = judged.map_or(Vec::new(), |returns| {
             self.scenario.constraints.iter().flat_map(|constraint| constraint.overruns(returns)).collect()
@@ -169,6 +170,19 @@ impl Run {
         let state_hash = self.hash();
         let (number, steps) = (self.done, self.sim.steps());
         Ok(Some(Iteration { number, steps, training, evaluation, exact, overruns, update, state_hash }))
+    }
+
+    /// The expected returns of the policy that acted; a rule is evaluated only once.
+    fn exact(&mut self, policy: TabularPolicy) -> Option<Returns> {
+        let model = self.model.as_ref()?;
+        match &self.exact {
+            Some((of, returns)) if *of == policy => Some(returns.clone()),
+            _ => {
+                let returns = model.evaluate(self.sim.spec(), &policy);
+                self.exact = Some((policy, returns.clone()));
+                Some(returns)
+            }
+        }
     }
 
     /// Evaluates the policy as it is now, if it is time.
@@ -217,9 +231,9 @@ impl Run {
 
     fn hash(&mut self) -> u64 {
         let mut hash = xxhash_rust::xxh3::Xxh3::new();
-        hash.update(&self.sim.snapshot().hash().to_le_bytes());
+        hash.update(&self.sim.hash().to_le_bytes());
         if let Some(evaluation) = &mut self.evaluation {
-            hash.update(&evaluation.snapshot().hash().to_le_bytes());
+            hash.update(&evaluation.hash().to_le_bytes());
         }
         if let Actor::Learner(learner) = &self.actor {
             hash.update(&learner.snapshot());

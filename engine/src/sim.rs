@@ -423,6 +423,16 @@ impl Sim {
         Snapshot { step: self.steps(), episodes: self.episodes, expected, columns }
     }
 
+    /// 64 bits that differ where anything that [`snapshot`](Self::snapshot) keeps differs.
+    pub fn hash(&mut self) -> u64 {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        hash.update(&self.steps().to_le_bytes());
+        for stored in &self.stored {
+            hash.update((stored.bytes)(&mut self.world));
+        }
+        hash.digest()
+    }
+
     /// Goes back to a snapshot of a simulation built the same way. False where it was not.
     pub fn restore(&mut self, snapshot: &Snapshot) -> bool {
         let total: usize = self.stored.iter().map(|stored| (stored.bytes)(&mut self.world).len()).sum();
@@ -467,16 +477,6 @@ pub struct Snapshot {
     pub expected: Option<Vec<f64>>,
     /// All columns, one after the other.
     pub columns: Vec<u8>,
-}
-
-impl Snapshot {
-    /// 64 bits that differ where anything differs.
-    pub fn hash(&self) -> u64 {
-        let mut hash = xxhash_rust::xxh3::Xxh3::new();
-        hash.update(&self.step.to_le_bytes());
-        hash.update(&self.columns);
-        hash.digest()
-    }
 }
 
 fn act<O: Column, A: Column>(
