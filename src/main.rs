@@ -1,1 +1,5 @@
-fn main() {}
+//! The `isonomy` command line.
+
+fn main() -> std::process::ExitCode {
+    isonomy::command::main()
+}

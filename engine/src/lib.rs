@@ -41,5 +41,5 @@ pub use fused::Keys;
 
 /// Crates that the macros of this one name.
 pub mod reexport {
-    pub use {bevy_ecs, bytemuck, inventory, schemars};
+    pub use {bevy_ecs, bytemuck, inventory, ron, schemars};
 }
