@@ -8,6 +8,7 @@ use crate::noise::{Key, Phase, Purpose};
 use crate::policy::{PolicyTable, act};
 use crate::rollout::{Codes, CodesMut, Rollout};
 use crate::spec::Spec;
+use crate::stream;
 use bevy_ecs::resource::Resource;
 use std::ops::Range;
 
@@ -273,6 +274,7 @@ fn advance_part(
     scratch: &mut Scratch,
 ) {
     let rows = columns.state.len();
+    let watched = !tracks.reward.is_empty() || !rules.fairness.is_empty();
     for start in (0..rows).step_by(rules.rows_per_tile()) {
         let range = start..rows.min(start + rules.rows_per_tile());
         let mut tile = Tile { rules, policy, first: (first + start) as u64, len: range.len(), scratch };
@@ -285,8 +287,7 @@ fn advance_part(
                 tracks.observation[t].write(start, state);
                 tracks.action[t].write(start, action);
             }
-            tile.transition(step, action, state);
-            tile.credit();
+            tile.transition(step, action, state, watched || step + 1 == steps.end);
             tile.shape(step);
             tile.track(&mut tracks.reward, t, |scratch| &scratch.reward, range.clone());
             tile.track(&mut tracks.shaped, t, |scratch| &scratch.shaped, range.clone());
@@ -301,6 +302,7 @@ fn advance_part(
         }
         tile.store(&mut columns.ledger, range);
     }
+    stream::fence();
 }
 
 /// Some whole lanes, small enough for the first-level cache.
@@ -346,19 +348,20 @@ impl Tile<'_> {
         choose(self.rules, self.policy, step, self.first, state, words, action);
     }
 
-    fn transition(&mut self, step: u64, action: &[u32], state: &mut [u32]) {
+    /// Moves and pays: into `reward`, for others to see, and from there to the utility; or straight to the utility.
+    fn transition(&mut self, step: u64, action: &[u32], state: &mut [u32], seen: bool) {
         let cells = self.cells();
-        let words = &mut self.scratch.words[..self.len];
-        let reward = &mut self.scratch.reward[..cells];
+        let Scratch { words, reward, utility, .. } = &mut *self.scratch;
+        let (words, reward, utility) = (&mut words[..self.len], &mut reward[..cells], &mut utility[..cells]);
         self.rules.keys.transition.fill(step, self.first, words);
-        if let Some(dynamics) = &self.rules.dynamics {
-            dynamics.step(Moves { action, words, state, reward });
+        let Some(dynamics) = &self.rules.dynamics else { return };
+        if seen {
+            reward.fill(0.0);
+            dynamics.step(Moves { action, words, state, earned: reward });
+            add(reward, utility);
+        } else {
+            dynamics.step(Moves { action, words, state, earned: utility });
         }
-    }
-
-    fn credit(&mut self) {
-        let cells = self.cells();
-        add(&self.scratch.reward[..cells], &mut self.scratch.utility[..cells]);
     }
 
     fn shape(&mut self, step: u64) {
@@ -378,7 +381,7 @@ impl Tile<'_> {
         }
         let tasks = self.rules.tasks;
         for (block, mine) in track[t * tasks..][..tasks].iter_mut().zip(of(self.scratch).chunks_exact(self.len)) {
-            block[range.clone()].copy_from_slice(mine);
+            stream::copy(mine, &mut block[range.clone()]);
         }
     }
 
@@ -422,11 +425,14 @@ pub(crate) fn transition(
     reward: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let (rows, policy) = (state.len(), &PolicyTable::default());
+    let Some(dynamics) = &rules.dynamics else { return };
+    let rows = state.len();
     for range in tiles(rules, rows) {
-        let mut tile = Tile { rules, policy, first: range.start as u64, len: range.len(), scratch };
-        tile.transition(step, &action[range.clone()], &mut state[range.clone()]);
-        for (mine, block) in tile.scratch.reward.chunks_exact(range.len()).zip(reward.chunks_exact_mut(rows)) {
+        let (words, earned) = (&mut scratch.words[..range.len()], &mut scratch.reward[..range.len() * rules.tasks]);
+        rules.keys.transition.fill(step, range.start as u64, words);
+        earned.fill(0.0);
+        dynamics.step(Moves { action: &action[range.clone()], words, state: &mut state[range.clone()], earned });
+        for (mine, block) in earned.chunks_exact(range.len()).zip(reward.chunks_exact_mut(rows)) {
             block[range.clone()].copy_from_slice(mine);
         }
     }

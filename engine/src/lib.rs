@@ -35,6 +35,7 @@ pub mod run;
 pub mod scenario;
 pub mod sim;
 pub mod spec;
+mod stream;
 pub mod welfare;
 
 pub use fused::Keys;

@@ -146,14 +146,17 @@ fn state<const N: usize>(key: &[u32; 8], step: u64, first: u64) -> [[u32; N]; 16
     for (word, key) in key.iter().enumerate() {
         x[4 + word] = [*key; N];
     }
-    for lane in 0..N {
-        let block = first.wrapping_add(lane as u64);
-        x[12][lane] = block as u32;
-        x[13][lane] = (block >> 32) as u32;
-    }
+    (x[12], x[13]) = counters(first);
     x[14] = [step as u32; N];
     x[15] = [(step >> 32) as u32; N];
     x
+}
+
+/// The low and the high halves of `N` block numbers.
+#[inline(always)]
+fn counters<const N: usize>(first: u64) -> ([u32; N], [u32; N]) {
+    let block = |lane: usize| first.wrapping_add(lane as u64);
+    (std::array::from_fn(|lane| block(lane) as u32), std::array::from_fn(|lane| (block(lane) >> 32) as u32))
 }
 
 #[inline(always)]
@@ -170,7 +173,7 @@ fn quarter<const N: usize>(x: &mut [[u32; N]; 16], a: usize, b: usize, c: usize,
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{several, state, tile};
+    use super::{counters, several, state, tile};
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2")]
@@ -196,8 +199,9 @@ mod x86 {
     pub(super) fn fill_avx512(key: &[u32; 8], step: u64, first: u64, out: &mut [u32]) {
         let mut block = first;
         let mut groups = out.chunks_exact_mut(256);
+        let mut start = state::<16>(key, step, block);
         for group in &mut groups {
-            let start = state::<16>(key, step, block);
+            (start[12], start[13]) = counters(block);
             // SAFETY: `[u32; 16]` has the size of a register and unaligned loads are used.
             let load = |word: usize| unsafe { _mm512_loadu_si512(start[word].as_ptr().cast()) };
             let (mut a0, mut a1, mut a2, mut a3) = (load(0), load(1), load(2), load(3));

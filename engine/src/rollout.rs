@@ -1,6 +1,7 @@
 //! Rollouts: `horizon` steps of every lane, with or without the trajectory.
 
 use crate::spec::Spec;
+use crate::stream;
 
 /// Small whole numbers in as little memory as they need.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +69,7 @@ pub(crate) enum CodesMut<'a> {
 impl<'a> CodesMut<'a> {
     pub(crate) fn write(&mut self, start: usize, values: &[u32]) {
         match self {
-            CodesMut::Bytes(to) => narrow(values, &mut to[start..start + values.len()]),
+            CodesMut::Bytes(to) => stream::narrow(values, &mut to[start..start + values.len()]),
             CodesMut::Words(to) => to[start..start + values.len()].copy_from_slice(values),
         }
     }
@@ -84,13 +85,6 @@ impl<'a> CodesMut<'a> {
                 (CodesMut::Words(left), CodesMut::Words(right))
             }
         }
-    }
-}
-
-#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn narrow(from: &[u32], to: &mut [u8]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from as u8;
     }
 }
 
