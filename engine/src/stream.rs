@@ -23,7 +23,10 @@ pub(crate) fn narrow(from: &[u32], to: &mut [u8]) {
 /// Makes what this thread copied visible to whoever joins it.
 pub(crate) fn fence() {
     #[cfg(target_arch = "x86_64")]
-    std::arch::x86_64::_mm_sfence();
+    // SAFETY: SSE, which every x86-64 processor has.
+    unsafe {
+        std::arch::x86_64::_mm_sfence()
+    };
 }
 
 #[multiversion::multiversion(targets("x86_64+avx2"))]
