@@ -259,7 +259,13 @@ impl Sim {
         let rules = world.resource::<Rules>();
         let scratch = (0..setup.threads.max(1)).map(|_| Scratch::new(rules)).collect();
         let device = match setup.device {
-            Some(device) => Some(gpu::Batch::new(device, rules, &spec, setup.lanes)?),
+            Some(device) => {
+                let name = environment.typetag_name();
+                if lend.is_none() {
+                    return Err(gpu::DeviceError::Scheduled { environment: name.to_owned() }.into());
+                }
+                Some(gpu::Batch::new(device, rules, &spec, setup.lanes, name)?)
+            }
             None => None,
         };
         let lanes = setup.lanes;
@@ -283,6 +289,7 @@ impl Sim {
 
     /// The columns, for reading and for tests.
     pub fn world(&mut self) -> &mut World {
+        self.invalidate();
         &mut self.world
     }
 
@@ -293,6 +300,7 @@ impl Sim {
 
     /// Makes one step, stage by stage.
     pub fn step(&mut self) {
+        self.invalidate();
         self.schedule.run(&mut self.world);
         let mut clock = self.world.resource_mut::<Clock>();
         self.episodes += u64::from(clock.ends());
@@ -392,6 +400,9 @@ impl Sim {
         let column = columns::column::<Return>(&mut self.world);
         let sums: Vec<f32> = bytemuck::cast_slice(column).to_vec();
         column.fill(Return(0.0));
+        if let Some(device) = &mut self.device {
+            device.take_returns();
+        }
         if episodes == 0 {
             return None;
         }
@@ -401,6 +412,32 @@ impl Sim {
         let agents = self.lanes as f64 * f64::from(self.spec.agents());
         let shaped = !rules.fairness.is_empty();
         Some(Earnings { returns, sums, episodes, taught: shaped.then_some(taught_sum / agents / episodes as f64) })
+    }
+
+    /// Sums of the returns since they were last taken, `[groups, tasks]`. A device adds them up in `f32` where it has
+    /// them, so the last digits may differ from those of [`take_returns`](Self::take_returns).
+    pub fn return_sums(&mut self) -> Result<Vec<f64>, gpu::DeviceError> {
+        if let Some(device) = &mut self.device
+            && let Some(sums) = device.return_sums()?
+        {
+            return Ok(sums);
+        }
+        let (group, tasks) = (self.spec.agent_groups(), self.spec.tasks.len());
+        let mut sums = vec![0.0; self.spec.groups.len() * tasks];
+        let column = columns::column::<Return>(&mut self.world);
+        for (task, block) in column.chunks_exact(self.lanes * group.len()).enumerate() {
+            for (returns, group) in block.iter().zip(group.iter().cycle()) {
+                sums[*group as usize * tasks + task] += f64::from(returns.0);
+            }
+        }
+        Ok(sums)
+    }
+
+    /// The host's columns may have changed.
+    fn invalidate(&mut self) {
+        if let Some(device) = &mut self.device {
+            device.invalidate();
+        }
     }
 
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.
@@ -439,6 +476,7 @@ impl Sim {
         self.world.resource_mut::<Rules>().expected = snapshot.expected.clone();
         self.world.resource_mut::<Clock>().step = snapshot.step;
         self.episodes = snapshot.episodes;
+        self.invalidate();
         true
     }
 }

@@ -1,16 +1,28 @@
-//! Rollouts on a device, through wgpu.
+//! Rollouts on a device, through wgpu: the columns go up once and stay there, one dispatch makes many steps.
 
-use crate::fused::{Columns, Rules, Steps};
-use crate::policy::PolicyTable;
-use crate::rollout::Rollout;
-use crate::spec::Spec;
+mod batch;
+mod device;
+mod error;
+mod kernel;
+mod sink;
+mod transfer;
+
+pub use batch::Batch;
+pub use device::{AdapterInfo, AdapterKind, Budget, Device, DeviceChoice, adapters};
+pub use error::DeviceError;
+pub use kernel::compose;
 
 /// An environment's dynamics in WGSL.
+///
+/// The engine provides `fn passes(word: u32, threshold: u32) -> bool`, the twin of [`chance::passes`](crate::chance).
+/// A word of noise has the same value on both devices, so whole numbers come out the same to the bit. A device may
+/// round `a * b + c` once where the processor rounds twice: a reward that is looked up or chosen is the same to the
+/// bit, too, a computed one may not be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Twin {
     /// WGSL that defines `begin(agent: u32, word: u32) -> u32`, `move_on(agent: u32, state: u32, action: u32,
-    /// word: u32) -> u32` and `pay(task: u32, agent: u32, state: u32, action: u32, next: u32) -> f32`, and binds the
-    /// tables at `@group(1) @binding(i)`.
+    /// word: u32) -> u32` and `pay(task: u32, agent: u32, state: u32, action: u32, next: u32, word: u32) -> f32`, and
+    /// binds the tables at `@group(1) @binding(i)`. The word that pays is the one that moved.
     pub source: &'static str,
     /// What the source's storage buffers hold, in the order of their bindings.
     pub tables: Vec<Table>,
@@ -29,43 +41,5 @@ impl Table {
     /// A table of structs or scalars.
     pub fn new<T: bytemuck::NoUninit>(name: &'static str, rows: &[T]) -> Self {
         Table { name, bytes: bytemuck::cast_slice(rows).to_vec() }
-    }
-}
-
-/// What went wrong on a device.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DeviceError {
-    /// No adapter of the kind that was asked for.
-    #[error("no {wanted} adapter: {help}")]
-    NoAdapter {
-        /// What was asked for.
-        wanted: &'static str,
-        /// What would do.
-        help: String,
-    },
-}
-
-/// An adapter that has been opened.
-#[derive(Debug)]
-pub struct Device {}
-
-/// All lanes of one simulation, resident on a device.
-pub struct Batch {}
-
-impl Batch {
-    pub(crate) fn new(_device: &Device, _rules: &Rules, _spec: &Spec, _lanes: usize) -> Result<Self, DeviceError> {
-        Ok(Batch {})
-    }
-
-    pub(crate) fn run(
-        &mut self,
-        _rules: &Rules,
-        _policy: &PolicyTable,
-        _steps: Steps,
-        _columns: Columns<'_>,
-        _rollout: Option<&mut Rollout>,
-    ) -> Result<(), DeviceError> {
-        Ok(())
     }
 }

@@ -1,0 +1,252 @@
+//! The composed kernel: noise, the loop over steps and an environment's twin in one shader.
+
+use super::{Device, DeviceError, Twin};
+use crate::spec::Spec;
+use bytemuck::{Pod, Zeroable};
+use std::fmt::Write;
+
+/// Storage buffers of the rollout kernel, the twin's tables not counted.
+pub(super) const STORAGE_BUFFERS: u32 = 7;
+/// Bytes that a workgroup of the rollout kernel shares.
+pub(super) const WORKGROUP_MEMORY: u32 = 3 * 64 * 17 * 4;
+/// Rows of a workgroup of the rollout kernel.
+pub(super) const TILE_ROWS: u32 = 64;
+/// Steps whose noise a workgroup holds at a time.
+pub(super) const TILE_STEPS: u32 = 16;
+
+/// `Run` of `rollout.wgsl`: what one dispatch is to do.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Run {
+    pub(super) transition: [u32; 8],
+    pub(super) policy: [u32; 8],
+    pub(super) reset: [u32; 8],
+    pub(super) step: [u32; 2],
+    pub(super) steps: u32,
+    pub(super) before_end: u32,
+    pub(super) clock: u32,
+    pub(super) clocks: u32,
+    pub(super) draws: u32,
+    pub(super) rows: u32,
+    pub(super) first: u32,
+    pub(super) part: u32,
+    pub(super) keeps: u32,
+    pub(super) finals: u32,
+}
+
+/// `Sum` of `sums.wgsl`: which group's returns one dispatch is to sum.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Sum {
+    pub(super) rows: u32,
+    pub(super) agents: u32,
+    pub(super) first: u32,
+    pub(super) members: u32,
+    pub(super) total: u32,
+    pub(super) task: u32,
+    pub(super) stretch: u32,
+    pub(super) place: u32,
+}
+
+/// Bits of an action in a word of the trajectory.
+pub(super) fn action_bits(spec: &Spec) -> u32 {
+    bits(spec.action.count())
+}
+
+/// Bits that tell `count` values apart.
+fn bits(count: u32) -> u32 {
+    u32::BITS - count.saturating_sub(1).leading_zeros()
+}
+
+/// The shader that makes the rollouts of an environment.
+pub fn compose(spec: &Spec, twin: &Twin) -> String {
+    let mut shader = engine_part(spec);
+    shader.push_str(twin.source);
+    shader
+}
+
+/// Everything before the twin's source.
+fn engine_part(spec: &Spec) -> String {
+    let cells = spec.groups.len() as u32 * spec.observation.count();
+    let constants = [
+        ("AGENTS", spec.agents()),
+        ("TASKS", spec.tasks.len() as u32),
+        ("CELLS", cells),
+        ("THRESHOLDS", spec.action.count() - 1),
+        ("TIME_LIMIT", spec.time_limit),
+        ("ACTION_BITS", action_bits(spec)),
+    ];
+    let mut shader = String::new();
+    for (name, value) in constants {
+        // Writing to a string cannot fail.
+        let _ = writeln!(shader, "const {name} = {value}u;");
+    }
+    shader.push_str(include_str!("../noise.wgsl"));
+    shader.push_str(include_str!("rollout.wgsl"));
+    shader
+}
+
+/// What a device needs to run an environment.
+pub(super) struct Kernel {
+    pub(super) rollout: wgpu::ComputePipeline,
+    pub(super) columns: wgpu::BindGroupLayout,
+    pub(super) tables: Option<wgpu::BindGroup>,
+    pub(super) add_up: wgpu::ComputePipeline,
+    pub(super) sums: wgpu::BindGroupLayout,
+}
+
+const UNIFORM: wgpu::BindingType = buffer(wgpu::BufferBindingType::Uniform);
+const READ: wgpu::BindingType = buffer(wgpu::BufferBindingType::Storage { read_only: true });
+const WRITE: wgpu::BindingType = buffer(wgpu::BufferBindingType::Storage { read_only: false });
+
+const fn buffer(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
+    wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }
+}
+
+impl Kernel {
+    /// Compiles; `environment` is who to blame for the twin.
+    pub(super) fn new(device: &Device, spec: &Spec, twin: &Twin, environment: &str) -> Result<Self, DeviceError> {
+        check_limits(device, spec, twin)?;
+        let columns = layout(device, &[UNIFORM, WRITE, WRITE, WRITE, WRITE, WRITE, READ, WRITE])?;
+        let (tables_layout, tables) = match twin.tables.len() {
+            0 => (None, None),
+            count => {
+                let layout = layout(device, &vec![READ; count])?;
+                let tables = bind_tables(device, twin, &layout)?;
+                (Some(layout), Some(tables))
+            }
+        };
+        let groups: Vec<_> = [Some(&columns), tables_layout.as_ref()].into_iter().flatten().collect();
+        let rollout = pipeline(device, compose(spec, twin), "rollout", &groups)
+            .map_err(|error| blame(error, environment, spec, twin))?;
+        let sums = layout(device, &[UNIFORM, READ, WRITE])?;
+        let add_up = pipeline(device, include_str!("sums.wgsl").to_owned(), "add_up", &[&sums])?;
+        Ok(Kernel { rollout, columns, tables, add_up, sums })
+    }
+}
+
+fn check_limits(device: &Device, spec: &Spec, twin: &Twin) -> Result<(), DeviceError> {
+    let limits = device.device.limits();
+    let allowed = |what: String, needed: u64, limit: u64, help: &'static str| {
+        if needed > limit { Err(DeviceError::Limit { what, needed, limit, help }) } else { Ok(()) }
+    };
+    allowed(
+        "the number of buffers that the kernel and the environment's tables fill".to_owned(),
+        u64::from(STORAGE_BUFFERS) + twin.tables.len() as u64,
+        u64::from(limits.max_storage_buffers_per_shader_stage),
+        "join tables in the twin, or use `--device cpu`",
+    )?;
+    for table in &twin.tables {
+        allowed(
+            format!("the size of the environment's table `{}`", table.name),
+            table.bytes.len() as u64,
+            limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            "describe a smaller world, or use `--device cpu`",
+        )?;
+    }
+    allowed(
+        "an observation together with an action, in bits,".to_owned(),
+        u64::from(bits(spec.observation.count()) + action_bits(spec)),
+        32,
+        "use fewer observations or actions, or `--device cpu`",
+    )
+}
+
+fn layout(device: &Device, types: &[wgpu::BindingType]) -> Result<wgpu::BindGroupLayout, DeviceError> {
+    let entry = |(binding, &ty): (usize, &wgpu::BindingType)| wgpu::BindGroupLayoutEntry {
+        binding: binding as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty,
+        count: None,
+    };
+    let entries: Vec<_> = types.iter().enumerate().map(entry).collect();
+    let descriptor = wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries };
+    device.guarded("laying out buffers", || device.device.create_bind_group_layout(&descriptor))
+}
+
+/// A bind group of whole buffers, in the order of their bindings.
+pub(super) fn bind(
+    device: &Device,
+    layout: &wgpu::BindGroupLayout,
+    buffers: &[&wgpu::Buffer],
+) -> Result<wgpu::BindGroup, DeviceError> {
+    let numbered = (0..).zip(buffers);
+    let entries: Vec<_> = numbered
+        .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+        .collect();
+    let descriptor = wgpu::BindGroupDescriptor { label: None, layout, entries: &entries };
+    device.guarded("binding buffers", || device.device.create_bind_group(&descriptor))
+}
+
+fn bind_tables(
+    device: &Device,
+    twin: &Twin,
+    layout: &wgpu::BindGroupLayout,
+) -> Result<wgpu::BindGroup, DeviceError> {
+    let mut buffers = Vec::new();
+    for table in &twin.tables {
+        // A binding may not be empty, and an array of structs needs room for one of them.
+        let size = (table.bytes.len() as u64).next_multiple_of(4).max(64);
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some(table.name), size, usage, mapped_at_creation: false };
+        let mut bytes = table.bytes.clone();
+        bytes.resize(size as usize, 0);
+        buffers.push(device.guarded("uploading tables", || {
+            let buffer = device.device.create_buffer(&descriptor);
+            device.queue.write_buffer(&buffer, 0, &bytes);
+            buffer
+        })?);
+    }
+    bind(device, layout, &buffers.iter().collect::<Vec<_>>())
+}
+
+fn pipeline(
+    device: &Device,
+    source: String,
+    entry: &str,
+    groups: &[&wgpu::BindGroupLayout],
+) -> Result<wgpu::ComputePipeline, DeviceError> {
+    let module = device.guarded("compiling a kernel", || {
+        let source = wgpu::ShaderSource::Wgsl(source.into());
+        device.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(entry), source })
+    })?;
+    device.guarded("compiling a kernel", || {
+        let groups: Vec<_> = groups.iter().map(|&group| Some(group)).collect();
+        let layout = device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(entry),
+            bind_group_layouts: &groups,
+            immediate_size: 0,
+        });
+        device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(entry),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some(entry),
+            // Every word of shared memory is written before it is read.
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        })
+    })
+}
+
+/// The engine's part of the shader compiles (a test sees to that), so what does not is the twin.
+fn blame(error: DeviceError, environment: &str, spec: &Spec, twin: &Twin) -> DeviceError {
+    let DeviceError::Failed { message, .. } = error else { return error };
+    let message = parse_error(spec, twin).unwrap_or(message);
+    DeviceError::Twin { environment: environment.to_owned(), message }
+}
+
+/// What is wrong with the twin's syntax, by the lines of its own source.
+fn parse_error(spec: &Spec, twin: &Twin) -> Option<String> {
+    let shader = compose(spec, twin);
+    let error = wgpu::naga::front::wgsl::parse_str(&shader).err()?;
+    let before = engine_part(spec).lines().count() as u32;
+    let line = error.location(&shader).and_then(|place| place.line_number.checked_sub(before)).filter(|&line| line > 0);
+    Some(match line {
+        Some(line) => format!("line {line}: {}", error.message()),
+        None => error.message().to_owned(),
+    })
+}

@@ -1,0 +1,119 @@
+//! What becomes of a trajectory that comes down: it is written to the rollout, and fairness rewards see it.
+
+use super::batch::Chunk;
+use crate::fused::{Columns, Rules, add};
+use crate::rollout::Rollout;
+use std::ops::Range;
+
+/// Takes a trajectory, chunk by chunk: all steps of some rows, then all steps of the next.
+pub(super) struct Sink<'a> {
+    rules: &'a Rules,
+    action_bits: u32,
+    rows: usize,
+    first_step: u64,
+    rollout: Option<&'a mut Rollout>,
+    shaping: Vec<Shaping>,
+    codes: Vec<u32>,
+}
+
+/// What fairness rewards make of some rows, `[tasks, rows]` each, on the host: they are Rust alone.
+struct Shaping {
+    rows: Range<usize>,
+    utility: Vec<f32>,
+    shaped: Vec<f32>,
+    taught: Vec<f32>,
+}
+
+impl Shaping {
+    fn new(rows: Range<usize>, columns: &Columns<'_>) -> Self {
+        let utility: Vec<f32> =
+            columns.ledger.utility.iter().flat_map(|block| &block[rows.clone()]).copied().collect();
+        let zeros = vec![0.0; utility.len()];
+        Shaping { rows, utility, shaped: zeros.clone(), taught: zeros }
+    }
+
+    fn step(&mut self, rules: &Rules, step: u64, reward: &[f32]) {
+        add(reward, &mut self.utility);
+        rules.shape(step, reward, &self.utility, &mut self.shaped);
+        add(&self.shaped, &mut self.taught);
+        if rules.ends(step) {
+            self.utility.fill(0.0);
+        }
+    }
+}
+
+impl<'a> Sink<'a> {
+    pub(super) fn new(
+        rules: &'a Rules,
+        action_bits: u32,
+        rows: usize,
+        first_step: u64,
+        rollout: Option<&'a mut Rollout>,
+    ) -> Self {
+        Sink { rules, action_bits, rows, first_step, rollout, shaping: Vec::new(), codes: Vec::new() }
+    }
+
+    /// Takes `[steps, 1 + tasks, rows]` and, behind it, `[episodes, rows]`. `columns` are those before the rollout.
+    pub(super) fn take(&mut self, chunk: &Chunk, words: &[u32], columns: &Columns<'_>) {
+        let (part, tasks) = (chunk.rows.len(), self.rules.tasks);
+        let steps = (chunk.steps.end - chunk.steps.start) as usize;
+        let (taken, finals) = words.split_at(steps * (1 + tasks) * part);
+        if !self.rules.fairness.is_empty() && chunk.steps.start == self.first_step {
+            self.shaping.push(Shaping::new(chunk.rows.clone(), columns));
+        }
+        let mut finals = finals.chunks_exact(part);
+        for (step, words) in chunk.steps.clone().zip(taken.chunks_exact((1 + tasks) * part)) {
+            let t = (step - self.first_step) as usize;
+            let (choices, rewards) = words.split_at(part);
+            let rewards: &[f32] = bytemuck::cast_slice(rewards);
+            self.write_choices(t, chunk.rows.start, choices);
+            if let Some(rollout) = &mut self.rollout {
+                scatter(&mut rollout.reward, t * tasks * self.rows + chunk.rows.start, self.rows, rewards, part);
+            }
+            if let Some(shaping) = self.shaping.last_mut() {
+                shaping.step(self.rules, step, rewards);
+                if let Some(rollout) = &mut self.rollout {
+                    let start = t * tasks * self.rows + chunk.rows.start;
+                    scatter(&mut rollout.shaped, start, self.rows, &shaping.shaped, part);
+                }
+            }
+            if self.rules.ends(step)
+                && let (Some(rollout), Some(last)) = (&mut self.rollout, finals.next())
+            {
+                let limit = u64::from(self.rules.time_limit);
+                let episode = (step / limit - self.first_step / limit) as usize;
+                rollout.final_observation.write(episode * self.rows + chunk.rows.start, last);
+            }
+        }
+    }
+
+    fn write_choices(&mut self, t: usize, first: usize, choices: &[u32]) {
+        let Some(rollout) = &mut self.rollout else { return };
+        let (start, bits) = (t * self.rows + first, self.action_bits);
+        self.codes.clear();
+        self.codes.extend(choices.iter().map(|word| word >> bits));
+        rollout.observation.write(start, &self.codes);
+        self.codes.clear();
+        self.codes.extend(choices.iter().map(|word| word & ((1 << bits) - 1)));
+        rollout.action.write(start, &self.codes);
+    }
+
+    /// Credits what was taught.
+    pub(super) fn finish(self, columns: &mut Columns<'_>) {
+        for Shaping { rows, shaped, taught, .. } in self.shaping {
+            for (block, mine) in columns.ledger.shaped.iter_mut().zip(shaped.chunks_exact(rows.len())) {
+                block[rows.clone()].copy_from_slice(mine);
+            }
+            for (block, mine) in columns.ledger.taught.iter_mut().zip(taught.chunks_exact(rows.len())) {
+                add(mine, &mut block[rows.clone()]);
+            }
+        }
+    }
+}
+
+/// Copies blocks of `part` values to every `stride`-th place of `to`.
+fn scatter(to: &mut [f32], start: usize, stride: usize, from: &[f32], part: usize) {
+    for (index, block) in from.chunks_exact(part).enumerate() {
+        to[start + index * stride..][..part].copy_from_slice(block);
+    }
+}

@@ -1,0 +1,81 @@
+//! Buffers, and how their contents come down.
+
+use super::{Device, DeviceError};
+use std::sync::mpsc;
+
+/// A buffer of `size` bytes.
+pub(super) fn allocate(device: &Device, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, DeviceError> {
+    let size = size.next_multiple_of(4).max(4);
+    let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+    device.guarded("allocating buffers", || device.device.create_buffer(&descriptor))
+}
+
+/// Makes a buffer hold `size` bytes; what it held is lost where it grows.
+pub(super) fn grow(
+    device: &Device,
+    buffer: &mut wgpu::Buffer,
+    size: u64,
+    usage: wgpu::BufferUsages,
+) -> Result<(), DeviceError> {
+    if buffer.size() < size {
+        buffer.destroy();
+        *buffer = allocate(device, size, usage)?;
+    }
+    Ok(())
+}
+
+/// Something that comes down: a part of a buffer, and where it goes.
+pub(super) struct Piece<'a> {
+    pub(super) from: &'a wgpu::Buffer,
+    pub(super) offset: u64,
+    pub(super) to: &'a mut [u32],
+}
+
+/// Takes pieces down at once; together they fit `staging`.
+pub(super) fn fetch(device: &Device, staging: &wgpu::Buffer, pieces: &mut [Piece<'_>]) -> Result<(), DeviceError> {
+    let mut place = 0;
+    let submission = device.guarded("copying columns", || {
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        for piece in pieces.iter() {
+            let size = size_of_val(piece.to) as u64;
+            encoder.copy_buffer_to_buffer(piece.from, piece.offset, staging, place, size);
+            place += size;
+        }
+        device.queue.submit([encoder.finish()])
+    })?;
+    with_words(device, staging, place, submission, |mut words| {
+        for piece in pieces {
+            let (mine, rest) = words.split_at(piece.to.len());
+            piece.to.copy_from_slice(mine);
+            words = rest;
+        }
+    })
+}
+
+/// Lends the first `size` bytes of a buffer that a submission fills.
+pub(super) fn with_words(
+    device: &Device,
+    staging: &wgpu::Buffer,
+    size: u64,
+    submission: wgpu::SubmissionIndex,
+    read: impl FnOnce(&[u32]),
+) -> Result<(), DeviceError> {
+    let doing = "reading results";
+    let failed = |message: String| DeviceError::Failed { doing, message };
+    let slice = staging.slice(..size);
+    let (sender, receiver) = mpsc::channel();
+    device.guarded(doing, || {
+        slice.map_async(wgpu::MapMode::Read, move |mapped| {
+            // The receiver waits below, unless the device is gone.
+            let _ = sender.send(mapped);
+        });
+    })?;
+    device.wait(submission)?;
+    let mapped = receiver.try_recv().map_err(|error| failed(error.to_string()))?;
+    mapped.map_err(|error| failed(error.to_string()))?;
+    let view = slice.get_mapped_range().map_err(|error| failed(error.to_string()))?;
+    read(bytemuck::cast_slice(&view));
+    drop(view);
+    staging.unmap();
+    Ok(())
+}
