@@ -12,6 +12,8 @@
 
 extern crate self as isonomy_engine;
 
+#[doc(hidden)]
+pub mod bare;
 pub mod chance;
 pub mod columns;
 pub mod constraint;

@@ -245,7 +245,8 @@ impl Run {
 impl Iteration {
     /// Every number of the iteration by name, in a fixed order: the columns of `metrics.csv`.
     ///
-    /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model.
+    /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model; the rest is
+    /// what the optimizer reports.
     pub fn metrics(&self) -> Vec<(String, f64)> {
         let mut metrics = Vec::new();
         for (prefix, returns) in [
@@ -259,7 +260,7 @@ impl Iteration {
             metrics.push(("shaped_return_mean".to_owned(), taught));
         }
         metrics.extend(self.overruns.iter().map(|overrun| (format!("overrun.{}", overrun.row), overrun.value)));
-        metrics.extend(self.update.iter().map(|(name, value)| (format!("update.{name}"), *value)));
+        metrics.extend(self.update.iter().map(|(name, value)| ((*name).to_owned(), *value)));
         metrics
     }
 }
