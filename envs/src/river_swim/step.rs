@@ -1,8 +1,9 @@
 //! How swimmers move and what they are paid.
 
+use super::small::Small;
 use super::{RiverSwim, Swimmers};
 use bytemuck::{Pod, Zeroable};
-use isonomy_engine::chance::{Lots, NEVER, threshold, thresholds};
+use isonomy_engine::chance::{Lots, NEVER, passes, threshold, thresholds};
 use isonomy_engine::dynamics::{Dynamics, Moves, Starts, per_row};
 use isonomy_engine::gpu::{Table, Twin};
 use multiversion::multiversion;
@@ -14,7 +15,7 @@ const LEFT: u32 = 0;
 #[repr(C)]
 pub(super) struct River {
     /// The right bank.
-    last: u32,
+    pub(super) last: u32,
     /// A stroke from the left bank advances below this.
     first_advances: u32,
     /// A stroke between the banks advances below this,
@@ -28,6 +29,15 @@ pub(super) struct River {
 }
 
 impl River {
+    /// Thresholds of a place: a stroke to the right advances below the first and does not drift back below the second.
+    pub(super) fn limits(&self, place: u32) -> [u32; 2] {
+        match place {
+            0 => [self.first_advances, NEVER],
+            place if place == self.last => [0, self.last_stays],
+            _ => [self.advances, self.stays],
+        }
+    }
+
     fn new(group: &Swimmers, places: u32, starts: usize) -> Self {
         let advance = group.advance.get();
         River {
@@ -54,6 +64,11 @@ pub(super) struct Payment {
 }
 
 impl Payment {
+    /// Whether it depends on where the stroke led.
+    pub(super) fn on_outcome(&self) -> bool {
+        self.mask == NEVER
+    }
+
     /// What no deed earns.
     const NONE: Payment = Payment { task: NEVER, mask: 0, deed: NEVER, reward: 0.0 };
 
@@ -82,6 +97,8 @@ pub(super) struct Rivers {
     starts: Lots,
     /// Payments of every task, two by two.
     tasks: Vec<Vec<[Payment; 2]>>,
+    /// The same in registers, where river and processor allow.
+    small: Option<Small>,
     twin: Twin,
 }
 
@@ -102,8 +119,10 @@ impl From<&RiverSwim> for Rivers {
             one.payments.iter().map(|payment| Payment::new(task, payment)).collect()
         };
         let tasks: Vec<Vec<Payment>> = river.tasks.iter().enumerate().map(payments).collect();
+        let pairs: Vec<Vec<[Payment; 2]>> = tasks.iter().map(|payments| two_by_two(payments)).collect();
         Rivers {
             last: places - 1,
+            small: Small::new(&rivers, &pairs),
             first_advances: column(|river| river.first_advances),
             advances: column(|river| river.advances),
             stays: column(|river| river.stays),
@@ -117,7 +136,7 @@ impl From<&RiverSwim> for Rivers {
                     Table::new("payments", &tasks.concat()),
                 ],
             },
-            tasks: tasks.iter().map(|payments| two_by_two(payments)).collect(),
+            tasks: pairs,
         }
     }
 }
@@ -133,6 +152,9 @@ impl Dynamics for Rivers {
     }
 
     fn step(&self, moves: Moves<'_>) {
+        if let Some(small) = &self.small {
+            return small.step(moves);
+        }
         let rows = moves.state.len();
         let mut deeds = [0; BATCH];
         for first in (0..rows).step_by(BATCH) {
@@ -161,39 +183,91 @@ fn swim(rivers: &Rivers, first: usize, stroke: &[u32], words: &[u32], at: &mut [
     let stays = &rivers.stays[first..][..rows];
     let last_stays = &rivers.last_stays[first..][..rows];
     for row in 0..rows {
-        let (place, left) = (at[row], stroke[row] == LEFT);
-        let (first_bank, last_bank) = (place == 0, place == rivers.last);
-        let advances = if first_bank { first_advances[row] } else { advances[row] };
-        let advances = if left | last_bank { 0 } else { advances };
-        let stays = if last_bank { last_stays[row] } else { stays[row] };
-        let stays = if left { 0 } else { stays };
-        let stays = if first_bank { NEVER } else { stays };
-        // Held below `NEVER`, so that a comparison says whether it passes.
-        let word = words[row].min(NEVER - 1);
-        let next = place + 1 - u32::from(word >= advances) - u32::from(word >= stays);
+        // All four are read before any is chosen: a choice between two reads would become a gather.
+        let limits = [first_advances[row], advances[row], stays[row], last_stays[row]];
+        let next = stroke_from(at[row], stroke[row], words[row], rivers.last, limits);
+        deeds[row] = deed(at[row], stroke[row], next);
         at[row] = next;
-        deeds[row] = deed(place, stroke[row], next);
     }
+}
+
+/// The next place after one stroke.
+#[inline(always)]
+pub(super) fn stroke_from(place: u32, stroke: u32, word: u32, last: u32, limits: [u32; 4]) -> u32 {
+    let [first_advances, advances, stays, last_stays] = limits;
+    let back = place.saturating_sub(1);
+    let (first_bank, last_bank) = (place == 0, place == last);
+    let advances = if first_bank { first_advances } else { advances };
+    let advances = if last_bank { 0 } else { advances };
+    let stays = if last_bank { last_stays } else { stays };
+    let stays = if first_bank { NEVER } else { stays };
+    let drifted = if passes(word, stays) { back } else { place };
+    let next = if passes(word, advances) { drifted } else { place + 1 };
+    if stroke == LEFT { back } else { next }
 }
 
 /// What happened to an agent, in one word: where, which stroke, whether it stayed.
 #[inline(always)]
-fn deed(place: u32, stroke: u32, next: u32) -> u32 {
+pub(super) fn deed(place: u32, stroke: u32, next: u32) -> u32 {
     place << 2 | stroke << 1 | u32::from(next == place)
 }
 
 /// Pays for deeds.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn pay(payments: &[[Payment; 2]], deeds: &[u32], reward: &mut [f32]) {
-    let due = |payment: &Payment, deed: u32| if deed & payment.mask == payment.deed { payment.reward } else { 0.0 };
-    if let Some(([one, other], rest)) = payments.split_first() {
+pub(super) fn pay(payments: &[[Payment; 2]], deeds: &[u32], reward: &mut [f32]) {
+    // By value, and by a mask of bits: a choice of what to read would become a gather.
+    let due = |Payment { mask, deed, reward, .. }: Payment, done: u32| {
+        f32::from_bits(reward.to_bits() & u32::from(done & mask == deed).wrapping_neg())
+    };
+    if let Some((&[one, other], rest)) = payments.split_first() {
         for (reward, &deed) in reward.iter_mut().zip(deeds) {
             *reward = due(one, deed) + due(other, deed);
         }
-        for [one, other] in rest {
+        for &[one, other] in rest {
             for (reward, &deed) in reward.iter_mut().zip(deeds) {
                 *reward = *reward + due(one, deed) + due(other, deed);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isonomy_engine::noise::{Key, Phase, Purpose};
+
+    #[test]
+    fn small_rivers_step_as_all_rivers_do() {
+        let text = "(places: 7, time_limit: 10,
+            groups: [
+                (name: \"A\", agents: 2, advance: 0.35, stay: 0.60),
+                (name: \"B\", agents: 1, advance: 0.90, stay: 0.05, last_stay: 1.0, first_advance: 1.0),
+            ],
+            tasks: [
+                (name: \"one\", payments: [(place: 0, stroke: Left, reward: 0.01), (place: 6, stroke: Right, reward: 1.0),
+                    (place: 6, stroke: Right, reward: 0.1)]),
+                (name: \"two\", payments: [(place: 4, stroke: Left, reward: 0.1)]),
+            ])";
+        let river: RiverSwim = isonomy_engine::reexport::ron::from_str(text).expect("a river");
+        let small = Rivers::from(&river);
+        let plain = Rivers { small: None, ..Rivers::from(&river) };
+        if small.small.is_none() {
+            eprintln!("no AVX-512 here: there is only one way to step");
+            return;
+        }
+        let key = Key::new(9, Phase::Training, Purpose::Transition);
+        for rows in [3, 15, 48, 99, 510] {
+            let mut words = vec![0; 3 * rows];
+            key.fill(0, 0, &mut words);
+            words[0] = u32::MAX;
+            let action: Vec<u32> = words[rows..2 * rows].iter().map(|word| word & 1).collect();
+            let begun: Vec<u32> = words[2 * rows..].iter().map(|word| word % 7).collect();
+            let step = |rivers: &Rivers| {
+                let (mut state, mut reward) = (begun.clone(), vec![9.0; 2 * rows]);
+                rivers.step(Moves { action: &action, words: &words[..rows], state: &mut state, reward: &mut reward });
+                (state, reward)
+            };
+            assert_eq!(step(&small), step(&plain), "{rows} rows");
         }
     }
 }
