@@ -1,0 +1,199 @@
+//! How swimmers move and what they are paid.
+
+use super::{RiverSwim, Swimmers};
+use bytemuck::{Pod, Zeroable};
+use isonomy_engine::chance::{Lots, NEVER, threshold, thresholds};
+use isonomy_engine::dynamics::{Dynamics, Moves, Starts, per_row};
+use isonomy_engine::gpu::{Table, Twin};
+use multiversion::multiversion;
+
+const LEFT: u32 = 0;
+
+/// The current against one agent, as thresholds of its word.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct River {
+    /// The right bank.
+    last: u32,
+    /// A stroke from the left bank advances below this.
+    first_advances: u32,
+    /// A stroke between the banks advances below this,
+    advances: u32,
+    /// and stays below that.
+    stays: u32,
+    /// A stroke at the right bank stays below this.
+    last_stays: u32,
+    /// Where the thresholds of its start begin.
+    starts: u32,
+}
+
+impl River {
+    fn new(group: &Swimmers, places: u32, starts: usize) -> Self {
+        let advance = group.advance.get();
+        River {
+            last: places - 1,
+            first_advances: threshold(group.first_advance.get()),
+            advances: threshold(advance),
+            stays: threshold((advance + group.stay.get()).min(1.0)),
+            last_stays: threshold(group.last_stay.get()),
+            starts: starts as u32,
+        }
+    }
+}
+
+/// A reward for what happened to an agent, see [`deed`].
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Payment {
+    task: u32,
+    /// The bits of the deed that matter,
+    mask: u32,
+    /// and what they must be.
+    deed: u32,
+    reward: f32,
+}
+
+impl Payment {
+    /// What no deed earns.
+    const NONE: Payment = Payment { task: NEVER, mask: 0, deed: NEVER, reward: 0.0 };
+
+    fn new(task: usize, payment: &super::Payment) -> Self {
+        let (stays, stroke) = (u32::from(payment.only_if_staying), payment.stroke as u32);
+        let mask = if payment.only_if_staying { NEVER } else { !1 };
+        Payment {
+            task: task as u32,
+            mask,
+            deed: payment.place << 2 | stroke << 1 | stays,
+            reward: payment.reward.get() as f32,
+        }
+    }
+}
+
+/// Rows of the batch in which deeds are kept on the stack between the move and the payment.
+const BATCH: usize = 256;
+
+/// All that swimming needs, one entry per row of a batch.
+pub(super) struct Rivers {
+    last: u32,
+    first_advances: Vec<u32>,
+    advances: Vec<u32>,
+    stays: Vec<u32>,
+    last_stays: Vec<u32>,
+    starts: Lots,
+    /// Payments of every task, two by two.
+    tasks: Vec<Vec<[Payment; 2]>>,
+    twin: Twin,
+}
+
+impl From<&RiverSwim> for Rivers {
+    fn from(river: &RiverSwim) -> Self {
+        let places = river.places.get();
+        let (mut rivers, mut starts) = (Vec::new(), Vec::new());
+        let mut lots = Vec::new();
+        for group in &river.groups {
+            let own = thresholds(&group.start.chances(places as usize));
+            let agents = group.agents.get() as usize;
+            rivers.extend(std::iter::repeat_n(River::new(group, places, starts.len()), agents));
+            starts.extend_from_slice(&own);
+            lots.extend(std::iter::repeat_n(own, agents));
+        }
+        let column = |of: fn(&River) -> u32| per_row(&rivers.iter().map(of).collect::<Vec<_>>());
+        let payments = |(task, one): (usize, &super::Task)| -> Vec<Payment> {
+            one.payments.iter().map(|payment| Payment::new(task, payment)).collect()
+        };
+        let tasks: Vec<Vec<Payment>> = river.tasks.iter().enumerate().map(payments).collect();
+        Rivers {
+            last: places - 1,
+            first_advances: column(|river| river.first_advances),
+            advances: column(|river| river.advances),
+            stays: column(|river| river.stays),
+            last_stays: column(|river| river.last_stays),
+            starts: Lots::new(&lots),
+            twin: Twin {
+                source: include_str!("step.wgsl"),
+                tables: vec![
+                    Table::new("rivers", &rivers),
+                    Table::new("starts", &starts),
+                    Table::new("payments", &tasks.concat()),
+                ],
+            },
+            tasks: tasks.iter().map(|payments| two_by_two(payments)).collect(),
+        }
+    }
+}
+
+fn two_by_two(payments: &[Payment]) -> Vec<[Payment; 2]> {
+    let pair = |pair: &[Payment]| [pair[0], pair.get(1).copied().unwrap_or(Payment::NONE)];
+    payments.chunks(2).map(pair).collect()
+}
+
+impl Dynamics for Rivers {
+    fn start(&self, starts: Starts<'_>) {
+        self.starts.draw(starts.words, starts.state);
+    }
+
+    fn step(&self, moves: Moves<'_>) {
+        let rows = moves.state.len();
+        let mut deeds = [0; BATCH];
+        for first in (0..rows).step_by(BATCH) {
+            let range = first..rows.min(first + BATCH);
+            let deeds = &mut deeds[..range.len()];
+            let (at, stroke) = (&mut moves.state[range.clone()], &moves.action[range.clone()]);
+            swim(self, first, stroke, &moves.words[range.clone()], at, deeds);
+            for (task, reward) in self.tasks.iter().zip(moves.reward.chunks_exact_mut(rows)) {
+                pay(task, deeds, &mut reward[range.clone()]);
+            }
+        }
+    }
+
+    fn twin(&self) -> Option<Twin> {
+        Some(self.twin.clone())
+    }
+}
+
+/// Moves rows by one stroke; `first` is the number of the first of them in its batch.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn swim(rivers: &Rivers, first: usize, stroke: &[u32], words: &[u32], at: &mut [u32], deeds: &mut [u32]) {
+    let rows = at.len();
+    let (stroke, words, deeds) = (&stroke[..rows], &words[..rows], &mut deeds[..rows]);
+    let first_advances = &rivers.first_advances[first..][..rows];
+    let advances = &rivers.advances[first..][..rows];
+    let stays = &rivers.stays[first..][..rows];
+    let last_stays = &rivers.last_stays[first..][..rows];
+    for row in 0..rows {
+        let (place, left) = (at[row], stroke[row] == LEFT);
+        let (first_bank, last_bank) = (place == 0, place == rivers.last);
+        let advances = if first_bank { first_advances[row] } else { advances[row] };
+        let advances = if left | last_bank { 0 } else { advances };
+        let stays = if last_bank { last_stays[row] } else { stays[row] };
+        let stays = if left { 0 } else { stays };
+        let stays = if first_bank { NEVER } else { stays };
+        // Held below `NEVER`, so that a comparison says whether it passes.
+        let word = words[row].min(NEVER - 1);
+        let next = place + 1 - u32::from(word >= advances) - u32::from(word >= stays);
+        at[row] = next;
+        deeds[row] = deed(place, stroke[row], next);
+    }
+}
+
+/// What happened to an agent, in one word: where, which stroke, whether it stayed.
+#[inline(always)]
+fn deed(place: u32, stroke: u32, next: u32) -> u32 {
+    place << 2 | stroke << 1 | u32::from(next == place)
+}
+
+/// Pays for deeds.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn pay(payments: &[[Payment; 2]], deeds: &[u32], reward: &mut [f32]) {
+    let due = |payment: &Payment, deed: u32| if deed & payment.mask == payment.deed { payment.reward } else { 0.0 };
+    if let Some(([one, other], rest)) = payments.split_first() {
+        for (reward, &deed) in reward.iter_mut().zip(deeds) {
+            *reward = due(one, deed) + due(other, deed);
+        }
+        for [one, other] in rest {
+            for (reward, &deed) in reward.iter_mut().zip(deeds) {
+                *reward = *reward + due(one, deed) + due(other, deed);
+            }
+        }
+    }
+}
