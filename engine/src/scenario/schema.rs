@@ -15,9 +15,19 @@ pub(super) struct Catalogue {
 pub(super) fn catalogue() -> &'static Catalogue {
     static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
     CATALOGUE.get_or_init(|| Catalogue {
-        scenario: schemars::schema_for!(Scenario).to_value(),
+        scenario: scenario(),
         plugins: plugins().into_iter().map(|plugin| (plugin, (plugin.schema)().to_value())).collect(),
     })
+}
+
+/// A scenario with what the loader adds to it.
+fn scenario() -> Value {
+    let mut scenario = schemars::schema_for!(Scenario).to_value();
+    if let Some(fields) = scenario.get_mut("properties").and_then(Value::as_object_mut) {
+        let include = "Another scenario file, relative to this one, whose fields are the defaults of this one's.";
+        fields.insert("include".to_owned(), json!({ "description": include, "type": "string" }));
+    }
+    scenario
 }
 
 impl Catalogue {
@@ -129,7 +139,10 @@ impl<'a> Schema<'a> {
 
     /// The values of a map with free keys, where this is one.
     pub(super) fn values(self) -> Option<Schema<'a>> {
-        self.sub("additionalProperties").filter(|_| self.get("properties").is_none())
+        // Keys that are numbers have a pattern.
+        let by_pattern = self.get("patternProperties").and_then(Value::as_object).and_then(|some| some.values().next());
+        let values = self.sub("additionalProperties").or(by_pattern.map(|values| self.at(values)));
+        values.filter(|_| self.get("properties").is_none())
     }
 
     /// Whether `None` is accepted.
@@ -228,15 +241,6 @@ pub fn schema() -> Value {
         // A kind of which nothing is linked accepts nothing.
         let definition = if choices.is_empty() { json!({ "not": {} }) } else { json!({ "oneOf": choices }) };
         definitions.insert(kind, definition);
-    }
-    let mut fields = json!({ "include": {
-        "description": "Another scenario file, relative to this one, whose fields are the defaults of this one's.",
-        "type": "string",
-    } });
-    if let Some(Value::Object(properties)) = document.get_mut("properties")
-        && let Some(include) = fields.as_object_mut()
-    {
-        properties.append(include);
     }
     if let Some(document) = document.as_object_mut() {
         document.insert("$defs".to_owned(), Value::Object(definitions));
