@@ -51,7 +51,7 @@ fn a_set_replaces_or_adds_at_any_depth() {
         "expect.\"gap\"=(at_most: 1)",
     ]);
     let scenario = loaded.expect_err("a variant is no field").0;
-    assert!(scenario[0].message.contains("`At`"), "{}", scenario[0].message);
+    assert!(scenario[0].message.starts_with("expected one of a few words"), "{}", scenario[0].message);
     let loaded = with(&[
         "seed=8",
         "horizon = 20",
@@ -156,7 +156,98 @@ fn the_largest_file_is_read_in_reasonable_time() {
     let text = filler + &std::fs::read_to_string(GOOD).expect("it is in the tree");
     assert!(parse(&text, "large", Path::new(""), &[]).is_ok());
     let brackets = "[".repeat(16 << 20);
-    assert_eq!(parse(&brackets, "brackets", Path::new(""), &[]).expect_err("it is refused").0.len(), 1);
+    let said = parse(&brackets, "brackets", Path::new(""), &[]).expect_err("it is refused").to_string();
+    assert!(said.contains("nested deeper than 64 levels"), "{said}");
     let commas = ",".repeat(1 << 20);
     assert!(parse(&commas, "commas", Path::new(""), &[]).expect_err("it is refused").0.len() <= 100);
+}
+
+#[test]
+fn the_corpus_of_the_fuzzer_is_read() {
+    let entries = std::fs::read_dir("fuzz/corpus/scenario").expect("the folder is in the tree");
+    let (mut good, mut bad) = (0, 0);
+    for entry in entries {
+        let bytes = std::fs::read(entry.expect("it can be listed").path()).expect("it can be read");
+        let text = String::from_utf8_lossy(&bytes);
+        // As the fuzz target does: the file, then sets, between NUL.
+        let mut parts = text.split('\0');
+        let file = parts.next().unwrap_or_default();
+        let sets: Vec<String> = parts.map(str::to_owned).collect();
+        match parse(file, "corpus", Path::new("nowhere"), &sets) {
+            Ok(_) => good += 1,
+            Err(problems) => {
+                assert!(!problems.0.is_empty());
+                bad += 1;
+            }
+        }
+    }
+    assert!(good >= 4 && bad >= 8, "{good} good, {bad} bad");
+}
+
+/// Whatever is said points into what was written.
+fn points_into(problems: &Diagnostics) {
+    assert!(!problems.0.is_empty() && problems.0.len() <= 100);
+    for one in &problems.0 {
+        let line = one.source_line.as_deref().expect("texts have lines");
+        let width = line.chars().count();
+        assert!(one.line >= 1 && (1..=width + 1).contains(&one.column), "{one}");
+        assert!(one.length >= 1 && one.column + one.length <= width + 2, "{one}");
+        assert!(!one.message.is_empty());
+    }
+}
+
+mod anything {
+    use super::{GOOD, points_into};
+    use isonomy::engine::scenario::parse;
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    /// Characters that mean something, and some that do not.
+    const MEANING: &str = "()[]{}:,\"'\\/*#!.-+_=019eEaxbrN \n\tö∞\u{0}\u{feff}";
+
+    fn characters() -> impl Strategy<Value = String> {
+        let one = proptest::sample::select(MEANING.chars().collect::<Vec<_>>());
+        proptest::collection::vec(one, 0..6).prop_map(|some| some.into_iter().collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn changed_files_never_panic(
+            edits in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..12, characters()), 1..4),
+            end in proptest::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut text: Vec<char> = std::fs::read_to_string(GOOD)?.chars().collect();
+            for (at, length, new) in edits {
+                let from = at.index(text.len() + 1);
+                let to = (from + length).min(text.len());
+                text.splice(from..to, new.chars());
+            }
+            if let Some(end) = end {
+                text.truncate(end.index(text.len() + 1));
+            }
+            let text: String = text.into_iter().collect();
+            if let Err(problems) = parse(&text, "changed", Path::new("nowhere"), &[]) {
+                points_into(&problems);
+            }
+        }
+
+        #[test]
+        fn sets_never_panic(path in "[a-zA-Z.\\[\\]0-9\"]{0,24}", value in characters()) {
+            let text = std::fs::read_to_string(GOOD)?;
+            for set in [format!("{path}={value}"), format!("environment.RiverSwim.{path}={value}"), path + &value] {
+                if let Err(problems) = parse(&text, "good", Path::new("nowhere"), &[set]) {
+                    points_into(&problems);
+                }
+            }
+        }
+
+        #[test]
+        fn noise_never_panics(text in "\\PC{0,200}") {
+            if let Err(problems) = parse(&text, "noise", Path::new("nowhere"), &[]) {
+                points_into(&problems);
+            }
+        }
+    }
 }

@@ -33,9 +33,9 @@ impl<'a> Checker<'a> {
             return;
         }
         if let Some(kind) = schema.slot() {
-            return self.slot(node, kind);
+            return self.slot(node.unwrapped(), kind);
         }
-        if let Some(variants) = schema.variants().filter(|_| !is_nameless_struct(node)) {
+        if let Some(variants) = schema.variants() {
             return self.variant(node, &variants);
         }
         if let Some(alternatives) = schema.alternatives() {
@@ -190,6 +190,12 @@ impl<'a> Checker<'a> {
                 continue;
             }
             match (schema.property(&field.name), schema.get("additionalProperties")) {
+                // A schema that says nothing of types is not told apart from one that accepts nothing as well.
+                (Some(property), _) if property.slot().is_some() && field.value.is_none() => {
+                    if schema.required().any(|name| name == field.name) {
+                        self.check(&field.value, property);
+                    }
+                }
                 (Some(property), _) => self.check(&field.value, property),
                 (None, Some(serde_json::Value::Bool(false))) => {
                     let taken = |name: &&&str| !fields.iter().any(|field| field.name == **name);
@@ -366,10 +372,6 @@ fn newtype(node: &Node) -> &Node {
         Value::Tuple { items, .. } if items.len() == 1 => newtype(&items[0]),
         _ => node,
     }
-}
-
-fn is_nameless_struct(node: &Node) -> bool {
-    matches!(&node.value, Value::Struct { name: None, .. })
 }
 
 /// Least and greatest whole number that a schema accepts.

@@ -17,6 +17,9 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use load::{Loaded, load, parse};
 pub use schema::schema;
 
+#[cfg(test)]
+mod tests;
+
 use crate::constraint::Constraint;
 use crate::controller::Controller;
 use crate::environment::Environment;

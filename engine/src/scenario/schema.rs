@@ -169,8 +169,9 @@ impl<'a> Schema<'a> {
     /// What stands inside `Some(…)`, or the schema itself.
     pub(super) fn inner(self) -> Self {
         let schema = self.resolved();
-        match schema.alternatives() {
-            Some(only) if only.len() == 1 => only[0].inner(),
+        let some = schema.list("anyOf").into_iter().flatten().filter(|schema| !schema.is_null());
+        match some.collect::<Vec<_>>().as_slice() {
+            [only] => only.inner(),
             _ => schema,
         }
     }
@@ -185,19 +186,29 @@ impl<'a> Schema<'a> {
 
     /// The variants of an enumeration, each with what it holds; none where this is something else.
     pub(super) fn variants(self) -> Option<Vec<(&'a str, Option<Schema<'a>>)>> {
-        if let Some(alternatives) = self.alternatives() {
-            let each: Option<Vec<_>> = alternatives.into_iter().map(|one| one.resolved().variants()).collect();
-            return Some(each?.into_iter().flatten().collect());
+        // Enumerations without tags are written with `anyOf`.
+        match self.list("oneOf") {
+            Some(alternatives) => {
+                let each: Option<Vec<_>> = alternatives.map(|one| one.resolved().variant()).collect();
+                Some(each?.into_iter().flatten().collect())
+            }
+            None => self.words(),
         }
+    }
+
+    /// Words among which one chooses.
+    fn words(self) -> Option<Vec<(&'a str, Option<Schema<'a>>)>> {
         if let Some(name) = self.text("const") {
             return Some(vec![(name, None)]);
         }
-        if let Some(names) = self.get("enum").and_then(Value::as_array) {
-            return names.iter().map(|name| Some((name.as_str()?, None))).collect();
-        }
+        self.get("enum")?.as_array()?.iter().map(|name| Some((name.as_str()?, None))).collect()
+    }
+
+    /// One alternative of an enumeration: words, or an object whose only field is the variant's name.
+    fn variant(self) -> Option<Vec<(&'a str, Option<Schema<'a>>)>> {
         let (only, mut required) = (self.properties(), self.required());
-        let tagged = only.len() == 1 && required.next() == Some(only[0]) && self.get("additionalProperties").is_some();
-        tagged.then(|| vec![(only[0], self.property(only[0]))])
+        let tagged = only.len() == 1 && required.next() == Some(only[0]);
+        if tagged { Some(vec![(only[0], self.property(only[0]))]) } else { self.words() }
     }
 }
 

@@ -120,8 +120,8 @@ pub(super) fn read(text: &str) -> Tree {
     let root = reader.value();
     reader.skip_blank();
     if reader.at < text.len() {
-        let rest = reader.at..reader.end_of_line();
-        reader.mistake(rest, "nothing may follow the closing bracket", None);
+        let word = reader.next_word();
+        reader.mistake(word.clone(), format!("expected nothing more, found `{}`", text[word].escape_debug()), None);
     }
     Tree { root, headers, mistakes: reader.mistakes }
 }
