@@ -36,7 +36,8 @@ impl Mdp {
         for (index, &state) in self.terminal.iter().enumerate() {
             if state >= self.states.get() {
                 let help = format!("the {} states are numbered from 0 to {}", self.states, self.states.get() - 1);
-                problems.push(Problem::at(format!("terminal[{index}]"), format!("there is no state {state}")).help(help));
+                problems
+                    .push(Problem::at(format!("terminal[{index}]"), format!("there is no state {state}")).help(help));
             }
         }
         for (index, group) in self.groups.iter().enumerate() {

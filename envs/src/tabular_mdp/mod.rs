@@ -9,7 +9,7 @@
 //! in a terminal state stays there and earns nothing until the time limit.
 
 mod check;
-mod step;
+pub(crate) mod step;
 
 use isonomy_engine::environment::Environment;
 use isonomy_engine::model::TabularModel;
@@ -189,9 +189,9 @@ impl Environment for TabularMdp {
     fn check(&self) -> Vec<Problem> {
         match (&self.file, &self.mdp) {
             (None, Some(mdp)) => mdp.check().into_iter().map(|problem| problem.under("mdp")).collect(),
-            (Some(_), Some(_)) => vec![
-                Problem::at("file", "an MDP is given in the scenario as well").help("give either `file` or `mdp`"),
-            ],
+            (Some(_), Some(_)) => {
+                vec![Problem::at("file", "an MDP is given in the scenario as well").help("give either `file` or `mdp`")]
+            }
             (Some(file), None) => vec![Problem::at("file", format!("{file} has not been read"))],
             (None, None) => vec![Problem::at("", "no MDP is given").help("give either `mdp` or `file`")],
         }
