@@ -12,7 +12,7 @@
 //! fast group; and one with two tasks after Song et al. (arXiv 2503.07817).
 
 mod small;
-mod step;
+pub(crate) mod step;
 
 use crate::groups::{check_groups, check_names};
 use isonomy_engine::environment::Environment;
