@@ -5,6 +5,8 @@ mod device;
 mod error;
 mod kernel;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 pub use batch::Batch;

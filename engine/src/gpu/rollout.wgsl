@@ -14,22 +14,23 @@ struct Run {
     // The engine's clock at the first step.
     step: vec2<u32>,
     steps: u32,
-    // Steps to make before the one that ends an episode.
-    before_end: u32,
+    // Steps to the end of an episode, at least one.
+    left: u32,
     // Which entry of the policy's clock the first step reads, and how many there are.
     clock: u32,
     clocks: u32,
-    // Whether the policy leaves anything to chance.
-    draws: u32,
     // Rows of all lanes.
     rows: u32,
     // The part of them that this dispatch moves.
     first: u32,
     part: u32,
-    // Whether the trajectory is kept, and where in it final observations begin.
-    keeps: u32,
+    // Where in the trajectory final observations begin.
     finals: u32,
 }
+
+// Whether the policy leaves anything to chance, and whether the trajectory is kept.
+override DRAWS: bool;
+override KEEPS: bool;
 
 @group(0) @binding(0) var<uniform> run: Run;
 @group(0) @binding(1) var<storage, read_write> states: array<u32>;
@@ -82,10 +83,10 @@ fn write(at: u32, block: Block) {
 
 // Episodes that end within the first `steps` steps.
 fn ends_within(steps: u32) -> u32 {
-    if steps <= run.before_end {
+    if steps < run.left {
         return 0u;
     }
-    return 1u + (steps - run.before_end - 1u) / TIME_LIMIT;
+    return 1u + (steps - run.left) / TIME_LIMIT;
 }
 
 fn choose(cell: u32, word: u32) -> u32 {
@@ -121,7 +122,7 @@ fn rollout(
         }
     }
     var action = 0u;
-    var left = run.before_end;
+    var left = run.left;
     var clock = run.clock;
     // Episodes that ended before this tile, and those whose starts the workgroup holds.
     var ended = 0u;
@@ -134,7 +135,7 @@ fn rollout(
         if local / BLOCKS < count {
             let step = later(run.step, base + local / BLOCKS);
             write(MOVES + local * STRIDE, noise_block(run.transition, step, block));
-            if run.draws != 0u {
+            if DRAWS {
                 write(CHOICES + local * STRIDE, noise_block(run.policy, step, block));
             }
         }
@@ -143,30 +144,36 @@ fn rollout(
             held_to = ended + TILE_STEPS;
             let episode = ended + local / BLOCKS;
             if episode < ends_within(run.steps) {
-                let made = later(later(run.step, run.before_end + 1u), episode * TIME_LIMIT);
+                let made = later(later(run.step, run.left), episode * TIME_LIMIT);
                 write(STARTS + local * STRIDE, noise_block(run.reset, made, block));
             }
         }
         workgroupBarrier();
-        for (var k = 0u; k < count; k++) {
-            let word = words[MOVES + place_of(k, local)];
-            action = choose(clock * CELLS + offset + state, words[CHOICES + place_of(k, local)]);
-            let next = move_on(agent, state, action, word);
-            for (var task = 0u; task < TASKS; task++) {
-                reward[task] = pay(task, agent, state, action, next, word);
-                utility[task] += reward[task];
-            }
-            if run.keeps != 0u && alive {
+        // From one end of an episode to the next, or to the end of the tile.
+        for (var k = 0u; k < count;) {
+            let stretch = min(count - k, left);
+            let stop = k + stretch;
+            left -= stretch;
+            for (; k < stop; k++) {
+                let word = words[MOVES + place_of(k, local)];
+                action = choose(clock * CELLS + offset + state, words[CHOICES + place_of(k, local)]);
+                let next = move_on(agent, state, action, word);
                 let at = (base + k) * (1u + TASKS) * run.part + place;
-                trajectory[at] = (state << ACTION_BITS) | action;
-                for (var task = 0u; task < TASKS; task++) {
-                    trajectory[at + (1u + task) * run.part] = bitcast<u32>(reward[task]);
+                if KEEPS && alive {
+                    trajectory[at] = (state << ACTION_BITS) | action;
                 }
+                for (var task = 0u; task < TASKS; task++) {
+                    reward[task] = pay(task, agent, state, action, next, word);
+                    utility[task] += reward[task];
+                    if KEEPS && alive {
+                        trajectory[at + (1u + task) * run.part] = bitcast<u32>(reward[task]);
+                    }
+                }
+                state = next;
+                clock = select(clock + 1u, 0u, clock + 1u == run.clocks);
             }
-            state = next;
-            clock = select(clock + 1u, 0u, clock + 1u == run.clocks);
             if left == 0u {
-                if run.keeps != 0u && alive {
+                if KEEPS && alive {
                     trajectory[run.finals + ended * run.part + place] = state;
                 }
                 for (var task = 0u; task < TASKS; task++) {
@@ -178,7 +185,6 @@ fn rollout(
                 clock = 0u;
                 left = TIME_LIMIT;
             }
-            left--;
         }
     }
     if alive {
