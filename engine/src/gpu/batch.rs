@@ -1,6 +1,6 @@
 //! All lanes of one simulation on a device.
 
-use super::kernel::{Kernel, Run, Sum, TILE_ROWS, TILE_STEPS, Variant, action_bits, bind};
+use super::kernel::{Dispatch, Kernel, Sum, TILE_ROWS, TILE_STEPS, Variant, action_bits, bind};
 use super::sink::Sink;
 use super::transfer::{Piece, allocate, fetch, grow, with_words};
 use super::{Budget, Device, DeviceError};
@@ -44,16 +44,16 @@ pub(super) struct Chunk {
     pub(super) steps: Steps,
 }
 
-const POLICY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
-const TRAJECTORY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC);
-const STAGING: wgpu::BufferUsages = wgpu::BufferUsages::MAP_READ.union(wgpu::BufferUsages::COPY_DST);
-
 /// What the dispatches of a rollout share.
 struct Launch {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
     keeps: bool,
 }
+
+const POLICY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
+const TRAJECTORY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC);
+const STAGING: wgpu::BufferUsages = wgpu::BufferUsages::MAP_READ.union(wgpu::BufferUsages::COPY_DST);
 
 impl Batch {
     pub(crate) fn new(
@@ -81,7 +81,7 @@ impl Batch {
         };
         let run = allocate(
             device,
-            size_of::<Run>().max(size_of::<Sum>()) as u64,
+            size_of::<Dispatch>().max(size_of::<Sum>()) as u64,
             wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
         )?;
         Ok(Batch {
@@ -122,7 +122,7 @@ impl Batch {
             return Ok(());
         }
         self.upload(rules, policy, &columns)?;
-        // Should a dispatch fail, the host still has the columns of before.
+        // Should something fail, what the device has is worth nothing.
         self.current = false;
         let keeps = rollout.is_some() || !rules.fairness.is_empty();
         let chunks = self.plan(steps.clone(), keeps)?;
@@ -308,7 +308,7 @@ impl Batch {
         let (first, part) = (chunk.steps.start, chunk.rows.len());
         let steps = chunk.steps.end - first;
         let elapsed = rules.elapsed(first);
-        let run = Run {
+        let run = Dispatch {
             transition: rules.keys.transition.0,
             policy: rules.keys.policy.0,
             reset: rules.keys.reset.0,

@@ -14,10 +14,10 @@ pub(super) const TILE_ROWS: u32 = 64;
 /// Steps whose noise a workgroup holds at a time.
 pub(super) const TILE_STEPS: u32 = 16;
 
-/// `Run` of `rollout.wgsl`: what one dispatch is to do.
+/// `Dispatch` of `rollout.wgsl`: what one dispatch is to do.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct Run {
+pub(super) struct Dispatch {
     pub(super) transition: [u32; 8],
     pub(super) policy: [u32; 8],
     pub(super) reset: [u32; 8],
@@ -70,8 +70,8 @@ fn engine_part(spec: &Spec) -> String {
     let constants = [
         ("AGENTS", spec.agents()),
         ("TASKS", spec.tasks.len() as u32),
-        ("CELLS", cells),
-        ("THRESHOLDS", spec.action.count() - 1),
+        ("POLICY_CELLS", cells),
+        ("POLICY_THRESHOLDS", spec.action.count() - 1),
         ("TIME_LIMIT", spec.time_limit),
         ("ACTION_BITS", action_bits(spec)),
     ];

@@ -1,6 +1,6 @@
 //! The shaders' structs and sizes are the host's; the shaders' noise is the host's.
 
-use super::kernel::{self, Run, Sum};
+use super::kernel::{self, Dispatch, Sum};
 use super::transfer::{Piece, allocate, fetch};
 use super::{Device, DeviceChoice};
 use crate::noise::Key;
@@ -57,8 +57,8 @@ fn rollout(tasks: usize) -> naga::Module {
 
 #[test]
 fn structs_are_laid_out_alike() {
-    let expected = offsets!(Run: transition policy reset step steps left clock clocks rows first part finals);
-    assert_eq!(members(&rollout(2), "Run"), (expected, size_of::<Run>()));
+    let expected = offsets!(Dispatch: transition policy reset step steps left clock clocks rows first part finals);
+    assert_eq!(members(&rollout(2), "Dispatch"), (expected, size_of::<Dispatch>()));
     let expected = offsets!(Sum: rows agents first members total task stretch place);
     let sums = parse(include_str!("sums.wgsl"));
     assert_eq!(members(&sums, "Sum"), (expected, size_of::<Sum>()));
@@ -103,8 +103,8 @@ fn words_are_those_of_the_host() {
             @group(0) @binding(0) var<storage, read_write> words: array<vec4<u32>>;
             @compute @workgroup_size({BLOCKS})
             fn fill(@builtin(local_invocation_index) local: u32) {{
-                let key = Key(vec4({a}u, {b}u, {c}u, {d}u), vec4({e}u, {f}u, {g}u, {h}u));
-                let block = noise_block(key, later(vec2({}u, {}u), local), {first}u + local);
+                let key = NoiseKey(vec4({a}u, {b}u, {c}u, {d}u), vec4({e}u, {f}u, {g}u, {h}u));
+                let block = noise_block(key, step_later(vec2({}u, {}u), local), {first}u + local);
                 words[4u * local] = block.a;
                 words[4u * local + 1u] = block.b;
                 words[4u * local + 2u] = block.c;
