@@ -243,6 +243,9 @@ impl Sim {
         setup: Setup<'_>,
     ) -> Result<Sim, BuildError> {
         let spec = environment.spec();
+        if let Some(device) = setup.device {
+            device.fits(&spec, setup.lanes)?;
+        }
         let mut builder = Builder::new(spec.clone(), setup.lanes, Keys::new(setup.seed, setup.phase), fairness);
         environment.build(&mut builder);
         let Builder { mut world, mut schedule, stored, lend, start, observation, scheduled, .. } = builder;

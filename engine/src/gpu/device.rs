@@ -1,6 +1,7 @@
 //! Adapters: finding them, describing them, opening one.
 
 use super::DeviceError;
+use crate::spec::Spec;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -126,7 +127,8 @@ impl AdapterInfo {
             backend: info.backend.to_str().to_owned(),
             kind: AdapterKind::of(info.device_type),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            largest_column: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            // Shaders count words in 32 bits; the drivers' limits keep further below that.
+            largest_column: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into()),
             workgroups: limits.max_compute_workgroups_per_dimension,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             workgroup_memory: limits.max_compute_workgroup_storage_size,
@@ -248,6 +250,17 @@ impl Device {
     /// The adapter in one line, for the manifest.
     pub fn describe(&self) -> String {
         self.info.to_string()
+    }
+
+    /// Whether every column of so many lanes fits into a buffer; an error says how many lanes do.
+    pub fn fits(&self, spec: &Spec, lanes: usize) -> Result<(), DeviceError> {
+        let (agents, tasks) = (spec.agents() as usize, spec.tasks.len());
+        let per_lane = 4 * agents as u64 * tasks as u64;
+        let (bytes, limit) = ((lanes as u64).saturating_mul(per_lane), self.info.largest_column);
+        if bytes > limit {
+            return Err(DeviceError::Lanes { lanes, agents, tasks, bytes, limit, most: limit / per_lane });
+        }
+        Ok(())
     }
 
     /// Gives up the device: everything that uses it fails from now on with [`DeviceError::Lost`].
