@@ -5,7 +5,7 @@ use super::journal::{Frames, Journal};
 use super::lanes::{self, Lanes};
 use super::manifest::Manifest;
 use super::summary::{Named, Summary};
-use super::{RecordError, checkpoints, csv, disk, events};
+use super::{RecordError, checkpoints, csv, disk, events, tables};
 use crate::run::{Checkpoint, Iteration};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -80,6 +80,7 @@ impl Folder {
         for sub in [path.join("journal"), held.clone()] {
             fs::create_dir_all(&sub).map_err(RecordError::io("create", &sub))?;
         }
+        [path, &held].into_iter().try_for_each(disk::sweep)?;
         disk::write_bytes(&path.join("scenario.ron"), manifest.text.as_bytes())?;
         let mut entries = Entries::read(&path.join(ENTRIES))?;
         let mut kept = Kept::read(&path.join(UTILITIES))?;
@@ -203,7 +204,9 @@ impl Folder {
     fn finish_files(&mut self, summary: &Summary) -> Result<(), RecordError> {
         let Some(files) = &self.files else { return Ok(()) };
         files.sync(&self.path)?;
+        tables::write(&self.path, &self.manifest, &self.path.join(UTILITIES))?;
         summary.write(&self.path)?;
+        super::report(&self.path)?;
         let done = self.last.as_ref().map_or(0, |entry| entry.number);
         for (number, checkpoint) in checkpoints::list(&self.path.join("checkpoints"))? {
             if number != done {
