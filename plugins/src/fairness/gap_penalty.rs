@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 /// The form is that of a potential (Ng, Harada & Russell, ICML 1999, section 3), except that the last value is kept:
 /// so it does change which policy is best. A penalty for the parity of Satija et al., TMLR 04/2023.
 ///
-/// Surprises: with `strength` below 1 earning still pays, only less; above 1 a group that leads does better to forgo
-/// reward, so the gap closes from above. The worst off are never charged and never paid. Gaps are those of a lane, so
-/// luck is charged too, and a small gap of expected returns is not reached exactly.
+/// Surprises: where agents do not influence each other, `strength` below 1 leaves the best policy almost as it is, for
+/// every unit earned still pays; above 1 the gap closes by levelling down, in the extreme to nobody earning anything,
+/// because the gap of a lane is also luck, and whoever is ahead by luck is charged. To lift the worst off, use
+/// `WelfareWeighted` instead. The worst off of a lane are never charged and never paid.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GapPenalty {
