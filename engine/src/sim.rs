@@ -443,6 +443,18 @@ impl Sim {
         }
     }
 
+    /// What the fairness rewards report of how the next rollout is shaped, by plugin and name.
+    pub fn fairness_report(&self) -> Vec<(String, f64)> {
+        let rules = self.world.resource::<Rules>();
+        let Some(expected) = &rules.expected else { return Vec::new() };
+        let of_one = |plugin: &Box<dyn FairnessReward>| {
+            let name = plugin.typetag_name();
+            let report = plugin.report(&self.spec, expected).into_iter();
+            report.map(move |(what, value)| (format!("{name}.{what}"), value))
+        };
+        rules.fairness.iter().flat_map(of_one).collect()
+    }
+
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.
     pub fn snapshot(&mut self) -> Snapshot {
         let mut columns = Vec::new();
