@@ -1,1 +1,3 @@
 //! plugins
+
+pub mod group_fairness;

@@ -1,9 +1,9 @@
 //! All lanes of one simulation on a device.
 
 use super::kernel::{Kernel, Run, Sum, TILE_ROWS, TILE_STEPS, action_bits, bind};
-use super::{Budget, Device, DeviceError};
 use super::sink::Sink;
 use super::transfer::{Piece, allocate, fetch, grow, with_words};
+use super::{Budget, Device, DeviceError};
 use crate::fused::{Columns, Rules, Steps};
 use crate::policy::PolicyTable;
 use crate::rollout::Rollout;
@@ -173,11 +173,16 @@ impl Batch {
         let sums = allocate(&self.device, 4 * u64::from(place), TRAJECTORY)?;
         let group = bind(&self.device, &self.kernel.sums, &[&self.run, &self.columns.returns, &sums])?;
         for (sum, workgroups) in &jobs {
-            self.submit("summing returns", bytemuck::bytes_of(sum), |pass| {
-                pass.set_pipeline(&self.kernel.add_up);
-                pass.set_bind_group(0, &group, &[]);
-                pass.dispatch_workgroups(*workgroups, 1, 1);
-            }, None)?;
+            self.submit(
+                "summing returns",
+                bytemuck::bytes_of(sum),
+                |pass| {
+                    pass.set_pipeline(&self.kernel.add_up);
+                    pass.set_bind_group(0, &group, &[]);
+                    pass.dispatch_workgroups(*workgroups, 1, 1);
+                },
+                None,
+            )?;
         }
         let mut partial = vec![0.0f32; place as usize];
         grow(&self.device, &mut self.staging[0], 4 * u64::from(place), STAGING)?;
@@ -324,14 +329,19 @@ impl Batch {
         let workgroups = (part as u32).div_ceil(TILE_ROWS);
         let across = workgroups.min(self.device.info().workgroups);
         let copy = keeps.then(|| (&self.trajectory, &self.staging[staging], 4 * self.words(part, steps)));
-        self.submit("running a rollout", bytemuck::bytes_of(&run), |pass| {
-            pass.set_pipeline(&self.kernel.rollout);
-            pass.set_bind_group(0, group, &[]);
-            if let Some(tables) = &self.kernel.tables {
-                pass.set_bind_group(1, tables, &[]);
-            }
-            pass.dispatch_workgroups(across, workgroups.div_ceil(across), 1);
-        }, copy)
+        self.submit(
+            "running a rollout",
+            bytemuck::bytes_of(&run),
+            |pass| {
+                pass.set_pipeline(&self.kernel.rollout);
+                pass.set_bind_group(0, group, &[]);
+                if let Some(tables) = &self.kernel.tables {
+                    pass.set_bind_group(1, tables, &[]);
+                }
+                pass.dispatch_workgroups(across, workgroups.div_ceil(across), 1);
+            },
+            copy,
+        )
     }
 
     /// One dispatch with its parameters, and what is copied afterwards.
@@ -362,7 +372,9 @@ impl Batch {
         sink: &mut Sink<'_>,
     ) -> Result<(), DeviceError> {
         let words = self.words(chunk.rows.len(), chunk.steps.end - chunk.steps.start);
-        with_words(&self.device, &self.staging[staging], 4 * words, submission, |words| sink.take(chunk, words, columns))
+        with_words(&self.device, &self.staging[staging], 4 * words, submission, |words| {
+            sink.take(chunk, words, columns)
+        })
     }
 
     fn download(&mut self, columns: &mut Columns<'_>) -> Result<(), DeviceError> {
@@ -374,11 +386,11 @@ impl Batch {
         grow(&self.device, &mut self.staging[0], room, STAGING)?;
         let Columns { state, action, ledger } = columns;
         let Resident { state: from_state, action: from_action, reward, utility, returns } = &self.columns;
-        let mut pieces: Vec<Piece<'_>> = vec![
-            Piece { from: from_state, offset: 0, to: state },
-            Piece { from: from_action, offset: 0, to: action },
-        ];
-        for (from, blocks) in [(reward, &mut ledger.reward), (utility, &mut ledger.utility), (returns, &mut ledger.returns)] {
+        let mut pieces: Vec<Piece<'_>> =
+            vec![Piece { from: from_state, offset: 0, to: state }, Piece { from: from_action, offset: 0, to: action }];
+        for (from, blocks) in
+            [(reward, &mut ledger.reward), (utility, &mut ledger.utility), (returns, &mut ledger.returns)]
+        {
             for (task, block) in blocks.iter_mut().enumerate() {
                 pieces.push(Piece { from, offset: task as u64 * column, to: bytemuck::cast_slice_mut(block) });
             }

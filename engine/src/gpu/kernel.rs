@@ -178,11 +178,7 @@ pub(super) fn bind(
     device.guarded("binding buffers", || device.device.create_bind_group(&descriptor))
 }
 
-fn bind_tables(
-    device: &Device,
-    twin: &Twin,
-    layout: &wgpu::BindGroupLayout,
-) -> Result<wgpu::BindGroup, DeviceError> {
+fn bind_tables(device: &Device, twin: &Twin, layout: &wgpu::BindGroupLayout) -> Result<wgpu::BindGroup, DeviceError> {
     let mut buffers = Vec::new();
     for table in &twin.tables {
         // A binding may not be empty, and an array of structs needs room for one of them.

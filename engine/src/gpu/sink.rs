@@ -26,8 +26,7 @@ struct Shaping {
 
 impl Shaping {
     fn new(rows: Range<usize>, columns: &Columns<'_>) -> Self {
-        let utility: Vec<f32> =
-            columns.ledger.utility.iter().flat_map(|block| &block[rows.clone()]).copied().collect();
+        let utility: Vec<f32> = columns.ledger.utility.iter().flat_map(|block| &block[rows.clone()]).copied().collect();
         let zeros = vec![0.0; utility.len()];
         Shaping { rows, utility, shaped: zeros.clone(), taught: zeros }
     }
