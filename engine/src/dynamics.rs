@@ -37,8 +37,8 @@ pub struct Moves<'a> {
     pub words: &'a [u32],
     /// Where each row is, to be replaced by where it gets.
     pub state: &'a mut [u32],
-    /// What each row has earned, `[tasks, rows]`: add what this step pays, once per row and task.
-    pub earned: &'a mut [f32],
+    /// What each row earns, `[tasks, rows]`, to be written.
+    pub reward: &'a mut [f32],
 }
 
 /// Rows in the largest batch, unless one lane alone has more agents.

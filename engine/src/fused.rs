@@ -274,7 +274,6 @@ fn advance_part(
     scratch: &mut Scratch,
 ) {
     let rows = columns.state.len();
-    let watched = !tracks.reward.is_empty() || !rules.fairness.is_empty();
     for start in (0..rows).step_by(rules.rows_per_tile()) {
         let range = start..rows.min(start + rules.rows_per_tile());
         let mut tile = Tile { rules, policy, first: (first + start) as u64, len: range.len(), scratch };
@@ -287,7 +286,7 @@ fn advance_part(
                 tracks.observation[t].write(start, state);
                 tracks.action[t].write(start, action);
             }
-            tile.transition(step, action, state, watched || step + 1 == steps.end);
+            tile.transition(step, action, state);
             tile.shape(step);
             tile.track(&mut tracks.reward, t, |scratch| &scratch.reward, range.clone());
             tile.track(&mut tracks.shaped, t, |scratch| &scratch.shaped, range.clone());
@@ -348,20 +347,15 @@ impl Tile<'_> {
         choose(self.rules, self.policy, step, self.first, state, words, action);
     }
 
-    /// Moves and pays: into `reward`, for others to see, and from there to the utility; or straight to the utility.
-    fn transition(&mut self, step: u64, action: &[u32], state: &mut [u32], seen: bool) {
+    fn transition(&mut self, step: u64, action: &[u32], state: &mut [u32]) {
         let cells = self.cells();
-        let Scratch { words, reward, utility, .. } = &mut *self.scratch;
-        let (words, reward, utility) = (&mut words[..self.len], &mut reward[..cells], &mut utility[..cells]);
+        let words = &mut self.scratch.words[..self.len];
+        let reward = &mut self.scratch.reward[..cells];
         self.rules.keys.transition.fill(step, self.first, words);
-        let Some(dynamics) = &self.rules.dynamics else { return };
-        if seen {
-            reward.fill(0.0);
-            dynamics.step(Moves { action, words, state, earned: reward });
-            add(reward, utility);
-        } else {
-            dynamics.step(Moves { action, words, state, earned: utility });
+        if let Some(dynamics) = &self.rules.dynamics {
+            dynamics.step(Moves { action, words, state, reward });
         }
+        add(reward, &mut self.scratch.utility[..cells]);
     }
 
     fn shape(&mut self, step: u64) {
@@ -428,11 +422,10 @@ pub(crate) fn transition(
     let Some(dynamics) = &rules.dynamics else { return };
     let rows = state.len();
     for range in tiles(rules, rows) {
-        let (words, earned) = (&mut scratch.words[..range.len()], &mut scratch.reward[..range.len() * rules.tasks]);
+        let (words, mine) = (&mut scratch.words[..range.len()], &mut scratch.reward[..range.len() * rules.tasks]);
         rules.keys.transition.fill(step, range.start as u64, words);
-        earned.fill(0.0);
-        dynamics.step(Moves { action: &action[range.clone()], words, state: &mut state[range.clone()], earned });
-        for (mine, block) in earned.chunks_exact(range.len()).zip(reward.chunks_exact_mut(rows)) {
+        dynamics.step(Moves { action: &action[range.clone()], words, state: &mut state[range.clone()], reward: mine });
+        for (mine, block) in mine.chunks_exact(range.len()).zip(reward.chunks_exact_mut(rows)) {
             block[range.clone()].copy_from_slice(mine);
         }
     }

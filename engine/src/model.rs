@@ -70,6 +70,11 @@ impl TabularModel {
         &self.start[group * self.states..][..self.states]
     }
 
+    /// The same, to be written.
+    pub fn start_mut(&mut self, group: usize) -> &mut [f64] {
+        &mut self.start[group * self.states..][..self.states]
+    }
+
     /// The expected returns of a policy, exactly: one backward induction per group and task.
     pub fn evaluate(&self, spec: &Spec, policy: &TabularPolicy) -> Returns {
         let mut returns = Returns::zero(spec);

@@ -19,8 +19,8 @@ fn rotate_left(x: vec4<u32>, by: u32) -> vec4<u32> {
 }
 
 // Four quarter rounds side by side: on the columns of a block, or on its diagonals once its rows are turned.
-fn quarters(from: Block) -> Block {
-    var x = from;
+fn quarters(block: Block) -> Block {
+    var x = block;
     x.a += x.b;
     x.d = rotate_left(x.d ^ x.a, 16u);
     x.c += x.d;
@@ -32,8 +32,8 @@ fn quarters(from: Block) -> Block {
     return x;
 }
 
-fn double_round(from: Block) -> Block {
-    let columns = quarters(from);
+fn double_round(block: Block) -> Block {
+    let columns = quarters(block);
     let diagonals = quarters(Block(columns.a, columns.b.yzwx, columns.c.zwxy, columns.d.wxyz));
     return Block(diagonals.a, diagonals.b.wxyz, diagonals.c.zwxy, diagonals.d.yzwx);
 }

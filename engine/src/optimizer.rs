@@ -29,6 +29,8 @@ pub struct Needs {
     pub trajectory: bool,
     /// The tables of chances behind the environment.
     pub model: bool,
+    /// Whole episodes in every rollout: a horizon that is a multiple of the time limit.
+    pub episodes: bool,
 }
 
 /// What a learner knows about its surroundings.
@@ -48,7 +50,7 @@ pub trait Learner: Send {
     fn policy(&self) -> &TabularPolicy;
 
     /// Improves the policy; returns what is worth plotting, by name.
-    fn update(&mut self, rollout: &Rollout) -> Vec<(&'static str, f64)>;
+    fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)>;
 
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.
     fn snapshot(&self) -> Vec<u8>;

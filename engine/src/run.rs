@@ -56,7 +56,7 @@ pub struct Iteration {
     /// By how much the constraints are exceeded, by the exact returns where there are any, else by the rollout's.
     pub overruns: Vec<Overrun>,
     /// What the optimizer reports of its update.
-    pub update: Vec<(&'static str, f64)>,
+    pub update: Vec<(String, f64)>,
     /// Hash of all columns and of the learner after the update.
     pub state_hash: u64,
 }

@@ -77,7 +77,7 @@ impl Dynamics for Ring {
 
     fn step(&self, moves: Moves<'_>) {
         for (i, state) in moves.state.iter_mut().enumerate() {
-            moves.earned[i] += f32::from(u8::from(*state == 0));
+            moves.reward[i] = f32::from(u8::from(*state == 0));
             *state = (*state + (moves.action[i] & u32::from(passes(moves.words[i], 1 << 31)))) % 5;
         }
     }

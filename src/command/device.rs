@@ -4,7 +4,9 @@ use super::{Failure, Format, Outcome, print};
 use crate::table::Table;
 use isonomy_engine::gpu::{self, Device, DeviceChoice};
 use isonomy_engine::noise::{Key, Phase, Purpose};
-use serde_json::json;
+use isonomy_engine::scenario;
+use isonomy_engine::sim::{Setup, Sim};
+use std::path::Path;
 use std::time::Instant;
 
 /// Lists the adapters that rollouts can run on
@@ -18,11 +20,23 @@ pub(super) struct DevicesArgs {
 pub(super) fn devices(args: DevicesArgs) -> Result<Outcome, Failure> {
     let adapters = gpu::adapters();
     let row = |adapter: &gpu::AdapterInfo| {
-        let option = if adapter.software { "software" } else { "gpu" };
-        [option.to_owned(), adapter.name.clone(), adapter.kind.clone(), adapter.backend.clone(), adapter.driver.clone()]
+        let option = if adapter.kind.is_gpu() { "gpu" } else { "software" };
+        [
+            option.to_owned(),
+            adapter.name.clone(),
+            adapter.kind.to_string(),
+            adapter.backend.clone(),
+            adapter.driver.clone(),
+        ]
     };
     let heading = ["device", "adapter", "type", "backend", "driver"];
-    let processor = ["cpu".to_owned(), "processor".to_owned(), format!("{} threads", threads()), vectors().to_owned(), String::new()];
+    let processor = [
+        "cpu".to_owned(),
+        "processor".to_owned(),
+        format!("{} threads", threads()),
+        vectors().to_owned(),
+        String::new(),
+    ];
     let rows = std::iter::once(processor).chain(adapters.iter().map(row));
     match args.format {
         Format::Table => {
@@ -31,12 +45,19 @@ pub(super) fn devices(args: DevicesArgs) -> Result<Outcome, Failure> {
             print(table.to_string().trim_end())?;
         }
         Format::Csv => {
-            let lines = std::iter::once(heading.join(",")).chain(rows.map(|row| row.map(|cell| cell.replace(',', ";")).join(",")));
+            let lines = std::iter::once(heading.join(","))
+                .chain(rows.map(|row| row.map(|cell| cell.replace(',', ";")).join(",")));
             print(lines.collect::<Vec<_>>().join("\n"))?;
         }
         Format::Json => {
             let objects: Vec<_> = rows
-                .map(|row| heading.iter().map(|name| name.to_string()).zip(row.map(serde_json::Value::from)).collect::<serde_json::Map<_, _>>())
+                .map(|row| {
+                    heading
+                        .iter()
+                        .map(|name| name.to_string())
+                        .zip(row.map(serde_json::Value::from))
+                        .collect::<serde_json::Map<_, _>>()
+                })
                 .collect();
             print(serde_json::to_string_pretty(&objects)?)?;
         }
@@ -60,21 +81,41 @@ pub(super) fn doctor(_: DoctorArgs) -> Result<Outcome, Failure> {
     say(right, "noise", format!("known answer {}, {rate:.2} G words/s", if right { "found" } else { "missed" }))?;
     let adapters = gpu::adapters();
     if adapters.is_empty() {
-        say(true, "adapters", "none; runs use the processor (Debian: mesa-vulkan-drivers brings a software adapter)".into())?;
+        say(
+            true,
+            "adapters",
+            "none; runs use the processor (Debian: mesa-vulkan-drivers brings a software adapter)".into(),
+        )?;
     }
     for choice in [DeviceChoice::Gpu, DeviceChoice::Software] {
+        let what = format!("--device {choice}");
         match Device::open(choice) {
-            Ok(Some(device)) => match device.check() {
-                Ok(()) => say(true, &format!("--device {choice}"), format!("{}: computes noise like the processor", device.describe()))?,
-                Err(error) => say(false, &format!("--device {choice}"), format!("{}: {error}", device.describe()))?,
+            Ok(Some(device)) => match same_bytes(&device) {
+                Ok(true) => say(true, &what, format!("{}: the same bytes as the processor", device.describe()))?,
+                Ok(false) => say(false, &what, format!("{}: other bytes than the processor", device.describe()))?,
+                Err(error) => say(false, &what, format!("{}: {error}", device.describe()))?,
             },
-            Ok(None) | Err(gpu::DeviceError::NoAdapter { .. }) => say(true, &format!("--device {choice}"), "not here".into())?,
-            Err(error) => say(false, &format!("--device {choice}"), error.to_string())?,
+            Ok(None) | Err(gpu::DeviceError::NoAdapter { .. }) => say(true, &what, "not here".to_owned())?,
+            Err(error) => say(false, &what, error.to_string())?,
         }
     }
     let scratch = std::env::temp_dir();
     say(true, "temporary folder", scratch.display().to_string())?;
     Ok(if well { Outcome::Well } else { Outcome::Problem })
+}
+
+/// Whether a small rollout ends in the same state on the device as on the processor.
+fn same_bytes(device: &Device) -> Result<bool, Failure> {
+    let text = include_str!("../../scenarios/river_swim/group_riverswim.ron");
+    let loaded = scenario::parse(text, "river", Path::new(""), &[]).map_err(|problems| problems.to_string())?;
+    let environment = &*loaded.scenario.environment;
+    let end = |device| -> Result<u64, Failure> {
+        let setup = Setup { lanes: 333, seed: 1, phase: Phase::Training, threads: 1, device };
+        let mut sim = Sim::new(environment, Vec::new(), setup)?;
+        sim.advance(35)?;
+        Ok(sim.hash())
+    };
+    Ok(end(Some(device))? == end(None)?)
 }
 
 fn threads() -> usize {

@@ -32,7 +32,8 @@ fn page(plugin: &Plugin) -> String {
     let fields = schema["properties"].as_object();
     if let Some(fields) = fields.filter(|fields| !fields.is_empty()) {
         page += "\nFields\n";
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         for (name, field) in fields {
             let default = match &field["default"] {
                 Value::Null if required.contains(&name.as_str()) => String::new(),

@@ -45,7 +45,8 @@ fn kind_of(written: &str) -> Result<Kind, Failure> {
     let fits = |kind: &Kind| kind.plural() == written || kind.plural().trim_end_matches('s') == written;
     Kind::ALL.into_iter().find(fits).ok_or_else(|| {
         let names: Vec<&str> = Kind::ALL.map(Kind::plural).to_vec();
-        let hint = nearest(written, names.iter().copied()).map_or(String::new(), |near| format!("; did you mean {near}?"));
+        let hint =
+            nearest(written, names.iter().copied()).map_or(String::new(), |near| format!("; did you mean {near}?"));
         format!("there is no kind \"{written}\" (the kinds are {}){hint}", names.join(", ")).into()
     })
 }

@@ -64,9 +64,10 @@ pub(super) fn new(args: Args) -> Result<Outcome, Failure> {
     if !camel {
         return Err(format!("\"{}\" is not a name in CamelCase, e.g. MyPlugin", args.name).into());
     }
-    let source = args.isonomy.canonicalize().ok().filter(|source| source.join("engine/Cargo.toml").is_file()).ok_or_else(
-        || format!("{} does not hold isonomy's source; say where it is with --isonomy", args.isonomy.display()),
-    )?;
+    let source =
+        args.isonomy.canonicalize().ok().filter(|source| source.join("engine/Cargo.toml").is_file()).ok_or_else(
+            || format!("{} does not hold isonomy's source; say where it is with --isonomy", args.isonomy.display()),
+        )?;
     let crate_name = snake(&args.name);
     let folder = args.path.unwrap_or_else(|| PathBuf::from(&crate_name));
     if folder.exists() {

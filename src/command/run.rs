@@ -4,11 +4,12 @@ use super::{Failure, Format, Outcome, print};
 use crate::table::Table;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use isonomy_engine::gpu::{Device, DeviceChoice};
-use isonomy_engine::record::{Folder, Manifest, Summary};
+use isonomy_engine::record::{Folder, Manifest, Resumed, Summary};
 use isonomy_engine::run::{Iteration, Means, Run};
 use isonomy_engine::scenario::{self, Scenario};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,7 @@ impl MeansArgs {
 pub(super) fn run(args: Args) -> Result<Outcome, Failure> {
     let device = args.means.open()?;
     let means = Means { threads: args.means.threads(), device: device.as_ref() };
+    let every = Duration::try_from_secs_f64(args.checkpoint_every)?;
     let (run, folder) = match &args.resume {
         Some(folder) => resume(folder, means)?,
         None => match begin(&args, means)? {
@@ -74,12 +76,18 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failure> {
             None => return Ok(Outcome::Problem),
         },
     };
-    let every = Duration::try_from_secs_f64(args.checkpoint_every)?;
-    drive(run, folder, every, args.format)
+    match run {
+        Some(run) => drive(run, folder, every, args.format),
+        None => {
+            eprintln!("{} is done already", folder.path().display());
+            report(&folder.summary()?, args.format)?;
+            Ok(Outcome::Well)
+        }
+    }
 }
 
 /// A new run in a new folder; none where the scenario has problems, which have been reported.
-fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Run, Folder)>, Failure> {
+fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Option<Run>, Folder)>, Failure> {
     let file = args.file.as_deref().unwrap_or(Path::new(""));
     let mut sets = args.sets.clone();
     sets.extend(args.seed.map(|seed| format!("seed={seed}")));
@@ -92,24 +100,36 @@ fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Run, Folder)>, Failure
         }
     };
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut manifest = Manifest::new(&name, &loaded.scenario, &loaded.text);
+    if let Some(device) = means.device {
+        manifest.device = "gpu".to_owned();
+        manifest.adapter = Some(device.describe());
+    }
+    manifest.command = std::env::args().skip(1).collect();
+    // The run first: a scenario that a device refuses leaves no folder behind.
+    let run = Run::new(loaded.scenario, means)?;
     let path = match &args.out {
         Some(path) => path.clone(),
         None => next_free(&Path::new("runs").join(&name))?,
     };
-    let manifest = Manifest::new(&name, &loaded, means.device)?;
-    let run = Run::new(loaded.scenario, means)?;
-    Ok(Some((run, Folder::create(&path, manifest)?)))
+    Ok(Some((Some(run), Folder::create(path, manifest)?)))
 }
 
-fn resume(path: &Path, means: Means<'_>) -> Result<(Run, Folder), Failure> {
-    let (folder, checkpoint) = Folder::resume(path)?;
-    let mut run = Run::new(folder.scenario()?, means)?;
+/// The run that a folder holds, as far as it got; none where it is done.
+fn resume(path: &Path, means: Means<'_>) -> Result<(Option<Run>, Folder), Failure> {
+    let Resumed { folder, manifest, checkpoint } = Folder::resume(path)?;
+    if folder.is_done() {
+        return Ok((None, folder));
+    }
+    let scenario =
+        scenario::parse(&manifest.text, "scenario.ron", path, &[]).map_err(|problems| problems.to_string())?;
+    let mut run = Run::new(scenario.scenario, means)?;
     if let Some(checkpoint) = checkpoint
         && !run.restore(&checkpoint)
     {
         return Err(format!("the checkpoint in {} is of another scenario", path.display()).into());
     }
-    Ok((run, folder))
+    Ok((Some(run), folder))
 }
 
 /// `runs/name/1`, or the first number that is not there yet.
@@ -121,34 +141,127 @@ fn next_free(base: &Path) -> Result<PathBuf, Failure> {
 
 /// Iterates until all is done or the user interrupts.
 fn drive(mut run: Run, mut folder: Folder, every: Duration, format: Format) -> Result<Outcome, Failure> {
-    listen()?;
+    let interrupted = listen()?;
     let bar = progress(run.scenario());
-    bar.set_position(run.done());
-    let (begun, resumed_at, mut saved) = (Instant::now(), run.sim().steps(), Instant::now());
-    let mut last = None;
+    let mut saved = Instant::now();
     while let Some(iteration) = run.next_iteration()? {
         folder.write(&iteration)?;
-        show(&bar, &iteration);
-        last = Some(iteration);
-        let interrupted = INTERRUPTED.load(Ordering::Relaxed);
-        if interrupted || saved.elapsed() >= every {
+        bar.set_position(iteration.number);
+        bar.set_message(in_short(&iteration));
+        let stop = interrupted.load(Ordering::Relaxed);
+        let last = iteration.number == u64::from(run.scenario().iterations.get());
+        if last || stop || saved.elapsed() >= every {
             folder.checkpoint(&run.checkpoint())?;
             saved = Instant::now();
         }
-        if interrupted && run.done() < u64::from(run.scenario().iterations.get()) {
+        if stop && !last {
             bar.abandon();
-            eprintln!("interrupted after iteration {}; go on with: isonomy run --resume {}", run.done(), folder.path().display());
+            let (done, path) = (iteration.number, folder.path().display());
+            eprintln!("interrupted after iteration {done}; go on with: isonomy run --resume {path}");
             return Ok(Outcome::Interrupted);
         }
     }
     bar.finish_and_clear();
-    if let Some(iteration) = &last {
-        folder.checkpoint(&run.checkpoint())?;
-        folder.keep(iteration)?;
-    }
-    let steps = run.sim().steps() - resumed_at;
-    let summary = folder.finish(begun.elapsed().as_secs_f64(), steps)?;
+    let summary = folder.summary()?;
+    folder.finish(&summary)?;
     eprintln!("wrote {}", folder.path().display());
     report(&summary, format)?;
-    judge(run.scenario(), &summary)
+    Ok(judge(run.scenario(), &summary))
+}
+
+/// A flag that the first Ctrl-C sets; the second one leaves at once.
+fn listen() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = Arc::clone(&flag);
+    ctrlc::set_handler(move || {
+        if raised.swap(true, Ordering::Relaxed) {
+            std::process::exit(Outcome::Interrupted as i32);
+        }
+        eprintln!("\nstopping after this iteration; once more to leave at once");
+    })?;
+    Ok(flag)
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress(scenario: &Scenario) -> ProgressBar {
+    let target =
+        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(u64::from(scenario.iterations.get())), target);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}  {elapsed}, {eta} to go");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+fn in_short(iteration: &Iteration) -> String {
+    let earnings = iteration.evaluation.as_ref().or(iteration.training.as_ref());
+    earnings.map_or(String::new(), |earnings| {
+        let returns = &earnings.returns;
+        let totals = returns.groups.iter().zip(returns.totals());
+        let groups: Vec<String> = totals.map(|(group, total)| format!("{group} {total:.3}")).collect();
+        format!("{}  gap {:.3}", groups.join("  "), returns.largest_gap())
+    })
+}
+
+/// Prints what a run came to.
+fn report(summary: &Summary, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => print(serde_json::to_string(summary)?),
+        Format::Csv => {
+            let mut lines = vec!["metric,value".to_owned()];
+            lines.extend(summary.metrics.0.iter().map(|(name, value)| format!("{name},{value}")));
+            for (name, group) in &summary.groups.0 {
+                lines.push(format!("groups.{name}.return_mean,{}", group.return_mean));
+            }
+            print(lines.join("\n"))
+        }
+        Format::Table => print(tables(summary).trim_end()),
+    }
+}
+
+fn tables(summary: &Summary) -> String {
+    let first = summary.groups.0.first();
+    let tasks: Vec<&str> =
+        first.map_or(Vec::new(), |(_, group)| group.tasks.0.iter().map(|(name, _)| name.as_str()).collect());
+    let several = if tasks.len() > 1 { &tasks[..] } else { &[] };
+    let mut groups = Table::new(["group", "return", "± s.e."].into_iter().chain(several.iter().copied()));
+    for (name, group) in &summary.groups.0 {
+        let task = |name: &&str| group.tasks.get(name).map_or(String::new(), |task| number(task.return_mean));
+        let own = [name.clone(), number(group.return_mean), number(group.standard_error)];
+        groups.row(own.into_iter().chain(several.iter().map(task)));
+    }
+    let mut metrics = Table::new(["metric", "value"]);
+    for (name, value) in &summary.metrics.0 {
+        metrics.row([name.clone(), number(*value)]);
+    }
+    let speed = summary.agent_steps_per_second.map_or(String::new(), |rate| format!(", {} agent-steps/s", short(rate)));
+    let steps = format!("{} agent-steps on {}{speed}", short(summary.agent_steps as f64), summary.device);
+    format!("{groups}\n{metrics}\n{steps}")
+}
+
+fn number(value: f64) -> String {
+    format!("{value:.6}")
+}
+
+/// A large number with three digits and a suffix.
+fn short(value: f64) -> String {
+    let scale = [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")];
+    let (unit, suffix) = scale.into_iter().find(|(unit, _)| value >= *unit).unwrap_or((1.0, ""));
+    format!("{:.3}{suffix}", value / unit)
+}
+
+/// Compares the summary with what the scenario expects.
+fn judge(scenario: &Scenario, summary: &Summary) -> Outcome {
+    let mut outcome = Outcome::Well;
+    for (name, bounds) in &scenario.expect {
+        let value = summary.get(name);
+        if !value.is_some_and(|value| bounds.hold(value)) {
+            outcome = Outcome::Missed;
+            let found = value.map_or("is not among the metrics".to_owned(), |value| format!("is {value}"));
+            let bound =
+                |word: &str, bound: Option<f64>| bound.map_or(String::new(), |bound| format!(" {word} {bound}"));
+            let bounds = bound("at least", bounds.at_least) + &bound("at most", bounds.at_most);
+            eprintln!("missed: {name} {found}, expected{bounds}");
+        }
+    }
+    outcome
 }

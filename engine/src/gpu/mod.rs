@@ -22,7 +22,8 @@ pub use kernel::compose;
 pub struct Twin {
     /// WGSL that defines `begin(agent: u32, word: u32) -> u32`, `move_on(agent: u32, state: u32, action: u32,
     /// word: u32) -> u32` and `pay(task: u32, agent: u32, state: u32, action: u32, next: u32, word: u32) -> f32`, and
-    /// binds the tables at `@group(1) @binding(i)`. The word that pays is the one that moved.
+    /// binds the tables at `@group(1) @binding(i)`. The word that pays is the one that moved. May call
+    /// `passes(word: u32, threshold: u32) -> bool`.
     pub source: &'static str,
     /// What the source's storage buffers hold, in the order of their bindings.
     pub tables: Vec<Table>,

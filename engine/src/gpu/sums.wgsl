@@ -25,10 +25,10 @@ var<workgroup> partial: array<f32, WIDTH>;
 
 @compute @workgroup_size(64)
 fn add_up(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let from = workgroup.x * sum.stretch;
-    let to = min(from + sum.stretch, sum.total);
+    let start = workgroup.x * sum.stretch;
+    let end = min(start + sum.stretch, sum.total);
     var mine = 0.0;
-    for (var i = from + local; i < to; i += WIDTH) {
+    for (var i = start + local; i < end; i += WIDTH) {
         let row = i / sum.members * sum.agents + sum.first + i % sum.members;
         mine += returns[sum.task * sum.rows + row];
     }

@@ -1,4 +1,20 @@
 //! Scenario files: what a user writes, and how it becomes a run.
+//!
+//! [`load`] puts a file, what it includes and what `--set` replaces into one text whose bytes remember where they were
+//! written, reads it as a tree with places, compares that with the [`schema`], lets `ron` make values of it, and asks
+//! every part what about it makes no sense. All mistakes are reported together, each where its author made it.
+
+mod check;
+mod diagnostic;
+mod load;
+mod path;
+mod schema;
+mod source;
+mod tree;
+
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use load::{Loaded, load, parse};
+pub use schema::schema;
 
 use crate::constraint::Constraint;
 use crate::controller::Controller;
@@ -11,6 +27,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::ops::Range;
+
+/// Something wrong at a place in a text, in bytes.
+#[derive(Clone, Debug)]
+struct Mistake {
+    span: Range<usize>,
+    message: String,
+    help: Option<String>,
+}
 
 /// A scenario as written: an environment, who acts in it, and what is to come of it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

@@ -1,0 +1,281 @@
+//! From a file to a scenario, or to everything that is wrong with it.
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::schema::catalogue;
+use super::source::{Source, Text, offset};
+use super::tree::{self, Node, Tree, Value};
+use super::{Mistake, Scenario, check, path};
+use ron::extensions::Extensions;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Files of more bytes are refused unread.
+const LARGEST: u64 = 16 << 20;
+/// Files that may include one another.
+const LONGEST: usize = 16;
+/// Mistakes that are reported.
+const ENOUGH: usize = 100;
+
+/// A scenario without problems.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The scenario. Files that its environment names have been read.
+    pub scenario: Scenario,
+    /// A scenario file that says the same and needs no other file.
+    pub text: String,
+}
+
+/// Reads a scenario file; each of `sets` is a `PATH=VALUE` that replaces or adds a value.
+pub fn load(file: &Path, sets: &[String]) -> Result<Loaded, Diagnostics> {
+    let name = file.display().to_string();
+    let text = read(file).map_err(|mistake| Diagnostics(vec![unreadable(&name, mistake)]))?;
+    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    let canonical = file.canonicalize().into_iter().collect();
+    Composer { sources: Vec::new(), found: Vec::new(), chain: canonical }.load(Source { name, text, folder }, sets)
+}
+
+/// The same for a text; `name` is what it is called in messages, `folder` is where it looks for other files.
+pub fn parse(text: &str, name: &str, folder: &Path, sets: &[String]) -> Result<Loaded, Diagnostics> {
+    let source = Source { name: name.to_owned(), text: text.to_owned(), folder: folder.to_owned() };
+    Composer { sources: Vec::new(), found: Vec::new(), chain: Vec::new() }.load(source, sets)
+}
+
+/// A file that cannot be read as text: where it stops being text, and why.
+fn unreadable(name: &str, (line, column, message): (usize, usize, String)) -> Diagnostic {
+    Diagnostic { file: name.to_owned(), line, column, length: 1, source_line: None, message, help: None }
+}
+
+/// A file's text without byte order mark, or line, column and message of what keeps it from being read.
+fn read(file: &Path) -> Result<String, (usize, usize, String)> {
+    let whole = |message: String| (1, 1, message);
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => whole("there is no such file".to_owned()),
+        std::io::ErrorKind::PermissionDenied => whole("this file may not be read".to_owned()),
+        _ => whole(format!("this file cannot be read: {error}")),
+    };
+    let too_large = || whole(format!("a scenario file has at most {} MiB, and this one has more", LARGEST >> 20));
+    let about = file.metadata().map_err(io)?;
+    if about.is_dir() {
+        return Err(whole("this is a folder, not a scenario file".to_owned()));
+    }
+    if about.len() > LARGEST {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(file).map_err(io)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(too_large());
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+        Err(error) => {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+            let last = valid.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+            let column = 1 + String::from_utf8_lossy(last).chars().count();
+            Err((line, column, "this file is not text in UTF-8".to_owned()))
+        }
+    }
+}
+
+/// Puts a text together from files and sets, and collects what is wrong on the way.
+struct Composer {
+    sources: Vec<Source>,
+    found: Vec<Diagnostic>,
+    /// The files that include each other, the first one first.
+    chain: Vec<PathBuf>,
+}
+
+impl Composer {
+    fn load(mut self, source: Source, sets: &[String]) -> Result<Loaded, Diagnostics> {
+        let main = self.add(source);
+        let mut text = self.compose(main);
+        // Edits of what cannot be read would only add to the confusion.
+        if self.found.is_empty() {
+            for set in sets {
+                let folder = self.sources[main].folder.clone();
+                let source = self.add(Source { name: "--set".to_owned(), text: set.clone(), folder });
+                match path::set(&text, &self.sources, source, catalogue()) {
+                    Ok(new) => text = new,
+                    Err(mistake) => {
+                        let span = mistake.span.clone();
+                        self.found.push(self.sources[source].diagnose(span, mistake));
+                    }
+                }
+            }
+        }
+        let tree = tree::read(&text.text);
+        let scenario = self.judge(&text, &tree);
+        match scenario {
+            Some((scenario, text)) if self.found.is_empty() => Ok(Loaded { scenario, text }),
+            _ => Err(self.report()),
+        }
+    }
+
+    fn add(&mut self, source: Source) -> usize {
+        self.sources.push(source);
+        self.sources.len() - 1
+    }
+
+    fn report(self) -> Diagnostics {
+        let order = |found: &Diagnostic| {
+            // Files in the order in which they were read.
+            self.sources.iter().position(|source| source.name == found.file).unwrap_or_default()
+        };
+        let mut found = self.found;
+        found.sort_by_key(|one| (order(one), one.line, one.column));
+        found.dedup();
+        found.truncate(ENOUGH);
+        Diagnostics(found)
+    }
+
+    fn note(&mut self, text: &Text, mistake: Mistake) {
+        let diagnostic = text.diagnose(&self.sources, mistake);
+        self.found.push(diagnostic);
+    }
+
+    /// The text of a source, its `include` replaced by the fields that it does not have itself.
+    fn compose(&mut self, source: usize) -> Text {
+        let text = Text::verbatim(&self.sources, source, 0..self.sources[source].text.len());
+        let tree = tree::read(&text.text);
+        if !tree.mistakes.is_empty() {
+            tree.mistakes.into_iter().for_each(|mistake| self.note(&text, mistake));
+            return text;
+        }
+        let Some(include) = tree.root.field("include") else { return text };
+        let inherited = match &include.value.value {
+            Value::Text(file) => self.included(&text, source, &include.value, file),
+            _ => {
+                let span = include.value.span.clone();
+                let help = Some("write include: \"other.ron\"".to_owned());
+                self.note(&text, Mistake { span, message: "expected the name of a file".to_owned(), help });
+                None
+            }
+        };
+        let mut fields = Text::default();
+        if let Some((base, base_tree)) = &inherited {
+            for field in base_tree.root.fields() {
+                if tree.root.field(&field.name).is_none() {
+                    if !fields.text.is_empty() {
+                        fields = fields.then(Text::glue(",\n    ", source, include.name_span.start));
+                    }
+                    fields = fields.then(base.slice(field.span()));
+                }
+            }
+        }
+        let mut gone = include.span();
+        if fields.text.is_empty() {
+            let after = tree::skip_blank(&text.text, gone.end);
+            if text.text[after..].starts_with(',') {
+                gone.end = after + 1;
+            }
+        }
+        text.replace(gone, fields)
+    }
+
+    /// The composed text of an included file; none where there is something wrong with it, which has been noted.
+    fn included(&mut self, text: &Text, source: usize, place: &Node, file: &str) -> Option<(Text, Tree)> {
+        let path = self.sources[source].folder.join(file);
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let refusal = if self.chain.contains(&canonical) {
+            Some((format!("`{file}` includes itself, directly or by way of others"), "break the circle"))
+        } else if self.chain.len() >= LONGEST {
+            Some((format!("more than {LONGEST} files include one another"), "put some of them together"))
+        } else {
+            None
+        };
+        let outcome = match refusal {
+            Some((message, help)) => Err((message, Some(help.to_owned()))),
+            None => read(&path).map_err(|(line, column, message)| {
+                let help = format!("it is looked for at {}", path.display());
+                let at =
+                    if (line, column) == (1, 1) { String::new() } else { format!(" (line {line}, column {column})") };
+                (format!("`{file}` cannot be included: {message}{at}"), Some(help))
+            }),
+        };
+        let content = match outcome {
+            Ok(content) => content,
+            Err((message, help)) => {
+                self.note(text, Mistake { span: place.span.clone(), message, help });
+                return None;
+            }
+        };
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let included = self.add(Source { name: path.display().to_string(), text: content, folder });
+        let before = self.found.len();
+        self.chain.push(canonical);
+        let base = self.compose(included);
+        self.chain.pop();
+        let tree = tree::read(&base.text);
+        if !matches!(tree.root.value, Value::Struct { .. } | Value::Tuple { .. }) && self.found.len() == before {
+            let message = "expected fields in parentheses, as in any scenario".to_owned();
+            self.note(&base, Mistake { span: tree.root.opening(&base.text), message, help: None });
+        }
+        if base.text[tree.headers.clone()].contains("enable") {
+            let message = "an included file cannot enable extensions of RON".to_owned();
+            let help = Some("enable them in the file that includes it".to_owned());
+            self.note(&base, Mistake { span: tree.headers.clone(), message, help });
+        }
+        (self.found.len() == before).then_some((base, tree))
+    }
+
+    /// All that is wrong with a composed text; the scenario where nothing is, with the text that stands for it.
+    fn judge(&mut self, text: &Text, tree: &Tree) -> Option<(Scenario, String)> {
+        let mut mistakes: Vec<Mistake> = tree.mistakes.clone();
+        mistakes.extend(check::check(&text.text, &tree.root, catalogue()));
+        if !self.found.is_empty() {
+            // Where an included file could not be read, its fields are not missing.
+            mistakes.retain(|mistake| !mistake.message.starts_with("missing field"));
+        }
+        for mistake in mistakes {
+            self.note(text, mistake);
+        }
+        if !self.found.is_empty() {
+            return None;
+        }
+        let mut scenario: Scenario = match options().from_str(&text.text) {
+            Ok(scenario) => scenario,
+            Err(error) => {
+                self.note(text, of_ron(&text.text, &error));
+                return None;
+            }
+        };
+        let place = tree.root.field("environment").map_or(0..0, |field| field.value.span.clone());
+        let (source, _) = text.origin(place.start);
+        let before = options().to_string(&scenario.environment).ok();
+        let slot = format!("environment.{}", scenario.environment.typetag_name());
+        let folder = self.sources[source].folder.clone();
+        if let Err(problem) = scenario.environment.resolve(&folder) {
+            self.note(text, of_problem(text, &tree.root, problem.under(&slot)));
+            return None;
+        }
+        for problem in scenario.problems() {
+            self.note(text, of_problem(text, &tree.root, problem));
+        }
+        let after = options().to_string(&scenario.environment).ok();
+        let mut whole = text.text.clone();
+        if before != after {
+            whole.replace_range(place, &after?);
+        }
+        Some((scenario, whole))
+    }
+}
+
+/// How scenario files are read.
+fn options() -> ron::Options {
+    ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_NEWTYPES)
+}
+
+/// A problem at the place that its path names.
+fn of_problem(text: &Text, root: &Node, problem: crate::problem::Problem) -> Mistake {
+    let node = path::find(root, &problem.path).node;
+    let span = if problem.path.is_empty() { node.opening(&text.text) } else { node.span.clone() };
+    Mistake { span, message: problem.message, help: problem.help }
+}
+
+/// What `ron` has to say about a text that the schema allows.
+fn of_ron(text: &str, error: &ron::error::SpannedError) -> Mistake {
+    let at = |position: &ron::error::Position| offset(text, position.line, position.col);
+    let (start, end) = (at(&error.span.start), at(&error.span.end));
+    Mistake { span: start..end.max(start), message: error.code.to_string(), help: None }
+}

@@ -1,0 +1,5 @@
+//! How policies that learn begin.
+
+mod softmax;
+
+pub use softmax::Softmax;
