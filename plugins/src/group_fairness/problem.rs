@@ -4,6 +4,7 @@ use super::chain::{Chain, policy_of};
 use super::program::{LpError, Part, Program, Row, Solution, Solver};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,38 @@ pub struct FairProblem<'a> {
     pub reading: Reading,
     /// How the comparison is written.
     pub rows: Rows,
+    /// What groups and tasks are called in reports.
+    pub names: Names,
+}
+
+/// What groups and tasks are called in reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// One per group.
+    pub groups: Vec<String>,
+    /// One per task.
+    pub tasks: Vec<String>,
+}
+
+impl Names {
+    /// `0`, `1`, … and `task 1`, `task 2`, …
+    pub fn numbered(groups: usize, tasks: usize) -> Names {
+        let (groups, tasks) = (0..groups, 1..=tasks);
+        Names { groups: groups.map(|z| z.to_string()).collect(), tasks: tasks.map(|m| format!("task {m}")).collect() }
+    }
+
+    /// As the environment says.
+    pub fn of(spec: &Spec) -> Names {
+        Names {
+            groups: spec.groups.iter().map(|group| group.name.clone()).collect(),
+            tasks: spec.tasks.iter().map(|task| task.name.clone()).collect(),
+        }
+    }
+
+    fn sum(&self, tasks: &[usize]) -> String {
+        let names: Vec<&str> = tasks.iter().map(|&task| self.tasks[task].as_str()).collect();
+        names.join(" + ")
+    }
 }
 
 /// Which returns of the groups are compared.
@@ -84,7 +117,7 @@ pub struct FairPlan {
 /// How a fairness row stands at the optimum.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowReport {
-    /// E.g. `1 - 0, task 1`: what group 1 earns more than group 0.
+    /// E.g. `B − A, upstream`: what B earns more than A.
     pub name: String,
     /// What it may be at most.
     pub limit: f64,
@@ -154,6 +187,7 @@ impl<'a> FairProblem<'a> {
             compare: Compare::EachTask,
             reading: Reading::Shared,
             rows: Rows::Pairs,
+            names: Names::numbered(model.groups, model.tasks),
         }
     }
 
@@ -197,11 +231,16 @@ impl<'a> FairProblem<'a> {
         };
         let parts = chains.iter().enumerate().map(part).collect();
         let compared = self.compared(tasks);
-        let pair = |(signals, limit): (Vec<usize>, f64)| Comparison { upper: signals.clone(), lower: signals, limit };
+        let pair = |(tasks, limit): (Vec<usize>, f64)| Comparison {
+            name: self.names.sum(&tasks),
+            upper: tasks.clone(),
+            lower: tasks,
+            limit,
+        };
         let comparisons: Vec<Comparison> = compared.into_iter().map(pair).collect();
         let (rows, levels) = match self.rows {
-            Rows::Pairs => (pairs(&comparisons, &self.scales), 0),
-            Rows::Bounds => (bounds(&comparisons, &self.scales), comparisons.len()),
+            Rows::Pairs => (self.pairs(&comparisons), 0),
+            Rows::Bounds => (self.bounds(&comparisons), comparisons.len()),
         };
         Program { parts, rows, levels }
     }
@@ -220,6 +259,46 @@ impl<'a> FairProblem<'a> {
                 Vec::from_iter(epsilon.is_finite().then(|| (among.to_vec(), epsilon)))
             }
         }
+    }
+
+    /// `J_i − J_j ≤ ε` for every ordered pair of groups.
+    pub(super) fn pairs(&self, comparisons: &[Comparison]) -> Vec<Row> {
+        let (scales, names) = (&self.scales, &self.names.groups);
+        let mut rows = Vec::new();
+        for Comparison { name, upper, lower, limit } in comparisons {
+            for above in 0..scales.len() {
+                for below in (0..scales.len()).filter(|&below| below != above) {
+                    let plus = upper.iter().map(|&signal| (above, signal, scales[above]));
+                    let minus = lower.iter().map(|&signal| (below, signal, -scales[below]));
+                    rows.push(Row {
+                        name: format!("{} − {}, {name}", names[above], names[below]),
+                        terms: plus.chain(minus).collect(),
+                        levels: Vec::new(),
+                        limit: *limit,
+                    });
+                }
+            }
+        }
+        rows
+    }
+
+    /// `l ≤ J_z ≤ l + ε` for every group, one level `l` per comparison.
+    fn bounds(&self, comparisons: &[Comparison]) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (level, Comparison { name, upper, limit, .. }) in comparisons.iter().enumerate() {
+            for (group, &scale) in self.scales.iter().enumerate() {
+                let called = &self.names.groups[group];
+                for (side, sign, limit) in [("most", 1.0, *limit), ("least", -1.0, 0.0)] {
+                    rows.push(Row {
+                        name: format!("{called} at {side}, {name}"),
+                        terms: upper.iter().map(|&signal| (group, signal, sign * scale)).collect(),
+                        levels: vec![(level, -sign)],
+                        limit,
+                    });
+                }
+            }
+        }
+        rows
     }
 
     fn plan(&self, program: &Program, tasks: &[usize], solution: Solution) -> FairPlan {
@@ -258,6 +337,8 @@ impl<'a> FairProblem<'a> {
             ("the tolerances", self.epsilon.len(), tasks),
             ("the weights", self.weights.len(), groups * tasks),
             ("the scales", self.scales.len(), groups),
+            ("the names of groups", self.names.groups.len(), groups),
+            ("the names of tasks", self.names.tasks.len(), tasks),
             ("the start distribution", self.model.start.len(), groups * states),
             ("the chances of the next state", self.model.next.len(), cells * states),
             ("the rewards", self.model.reward.len(), cells * tasks),
@@ -298,60 +379,10 @@ fn distributions(what: &'static str, chances: &[f64], states: usize, per_group: 
 /// Sums of signals that groups are compared by: the `upper` ones of one group against the `lower` ones of another.
 /// The two differ where returns are only known within bounds.
 pub(super) struct Comparison {
+    pub(super) name: String,
     pub(super) upper: Vec<usize>,
     pub(super) lower: Vec<usize>,
     pub(super) limit: f64,
-}
-
-/// `J_i − J_j ≤ ε` for every ordered pair of groups.
-pub(super) fn pairs(comparisons: &[Comparison], scales: &[f64]) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for comparison in comparisons {
-        for above in 0..scales.len() {
-            for below in (0..scales.len()).filter(|&below| below != above) {
-                let plus = comparison.upper.iter().map(|&signal| (above, signal, scales[above]));
-                let minus = comparison.lower.iter().map(|&signal| (below, signal, -scales[below]));
-                rows.push(Row {
-                    name: format!("{above} - {below}, {}", name(&comparison.upper)),
-                    terms: plus.chain(minus).collect(),
-                    levels: Vec::new(),
-                    limit: comparison.limit,
-                });
-            }
-        }
-    }
-    rows
-}
-
-/// `l ≤ J_z ≤ l + ε` for every group, one level `l` per comparison.
-fn bounds(comparisons: &[Comparison], scales: &[f64]) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for (level, comparison) in comparisons.iter().enumerate() {
-        for (group, &scale) in scales.iter().enumerate() {
-            let terms = |sign: f64| comparison.upper.iter().map(|&signal| (group, signal, sign * scale)).collect();
-            let what = name(&comparison.upper);
-            rows.push(Row {
-                name: format!("{group} above, {what}"),
-                terms: terms(1.0),
-                levels: vec![(level, -1.0)],
-                limit: comparison.limit,
-            });
-            rows.push(Row {
-                name: format!("{group} below, {what}"),
-                terms: terms(-1.0),
-                levels: vec![(level, 1.0)],
-                limit: 0.0,
-            });
-        }
-    }
-    rows
-}
-
-fn name(signals: &[usize]) -> String {
-    match signals {
-        [task] => format!("task {}", task + 1),
-        _ => "sum of tasks".to_owned(),
-    }
 }
 
 impl FairPlan {

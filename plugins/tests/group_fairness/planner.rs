@@ -70,7 +70,7 @@ fn one_task_on_riverswim() {
         near(solved(&FairProblem::new(&model, epsilon)).objective, optimum, DIGITS, &format!("ε = {epsilon}"));
     }
     let plan = solved(&FairProblem::new(&model, 1.1));
-    let row = plan.rows.iter().find(|row| row.name == "1 - 0, task 1").expect("the row");
+    let row = plan.rows.iter().find(|row| row.name == "1 − 0, task 1").expect("the row");
     assert!(row.binds());
     near(row.price.expect("a price"), 1.0, DIGITS, "price of the binding row");
     let free = solved(&FairProblem { compare: Compare::Nothing, ..FairProblem::new(&model, 0.0) });
@@ -101,8 +101,8 @@ fn two_tasks_on_riverswim() {
     near(plan.gap(1), 0.5, DIGITS, "gap of task 2");
     for row in &plan.rows {
         let price = match row.name.as_str() {
-            "1 - 0, task 1" => 0.665629,
-            "1 - 0, task 2" => 0.227305,
+            "1 − 0, task 1" => 0.665629,
+            "1 − 0, task 2" => 0.227305,
             _ => 0.0,
         };
         near(row.price.expect("a price"), price, DIGITS, &row.name);
