@@ -18,8 +18,8 @@ pub trait Optimizer: std::fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Starts learning from `policy`.
-    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Box<dyn Learner>;
+    /// Starts learning from `policy`. What only the model can tell to be impossible is said here.
+    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem>;
 }
 
 /// What an optimiser cannot work without.

@@ -111,7 +111,9 @@ impl Run {
             (Some(optimizer), Some(policy), _) => {
                 let model = model.clone().filter(|_| optimizer.needs().model);
                 let setting = Setting { spec: spec.clone(), model, seed: scenario.seed };
-                Actor::Learner(optimizer.begin(policy.initial(&spec), setting))
+                let learner = optimizer.begin(policy.initial(&spec), setting);
+                let place = format!("optimizer.{}", optimizer.typetag_name());
+                Actor::Learner(learner.map_err(|problem| BuildError::Optimizer(problem.under(&place)))?)
             }
             (_, _, Some(controller)) => Actor::Rule(controller.rule(&spec)),
             _ => Actor::Rule(TabularPolicy::uniform(&spec, 1)),
@@ -249,7 +251,7 @@ impl Iteration {
     /// Every number of the iteration by name, in a fixed order: the columns of `metrics.csv`.
     ///
     /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model; the rest is
-    /// what the optimizer reports.
+    /// what the optimizer reports, in place of what is of the same name.
     pub fn metrics(&self) -> Vec<(String, f64)> {
         let mut metrics = Vec::new();
         for (prefix, returns) in [
@@ -264,7 +266,9 @@ impl Iteration {
         }
         metrics.extend(self.overruns.iter().map(|overrun| (format!("overrun.{}", overrun.row), overrun.value)));
         metrics.extend(self.fairness.iter().map(|(name, value)| (format!("fairness.{name}"), *value)));
-        metrics.extend(self.update.iter().map(|(name, value)| ((*name).to_owned(), *value)));
+        // A planner knows exactly what a rollout only estimates.
+        metrics.retain(|(name, _)| !self.update.iter().any(|(known, _)| known == name));
+        metrics.extend(self.update.iter().cloned());
         metrics
     }
 }

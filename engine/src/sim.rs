@@ -9,6 +9,7 @@ use crate::gpu;
 use crate::metrics::Returns;
 use crate::noise::Phase;
 use crate::policy::{PolicyTable, TabularPolicy};
+use crate::problem::Problem;
 use crate::rollout::Rollout;
 use crate::spec::Spec;
 use bevy_ecs::prelude::*;
@@ -200,6 +201,9 @@ pub enum BuildError {
         /// Lanes times agents.
         expected: usize,
     },
+    /// The optimizer finds in the model that it cannot do what it is asked to.
+    #[error("{0}")]
+    Optimizer(Problem),
     /// The device refused.
     #[error(transparent)]
     Device(#[from] gpu::DeviceError),

@@ -17,6 +17,7 @@
 pub mod constraint;
 pub mod controller;
 pub mod fairness;
+pub mod group_fairness;
 pub mod optimizer;
 pub mod policy;
 pub mod welfare;

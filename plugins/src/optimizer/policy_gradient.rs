@@ -53,11 +53,11 @@ impl Optimizer for PolicyGradient {
         super::check_task_weights(&self.weights, spec).into_iter().collect()
     }
 
-    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Box<dyn Learner> {
+    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let spec = setting.spec;
         let observations = spec.observation.count();
         let cells = spec.time_limit as usize * spec.groups.len() * observations as usize;
-        Box::new(Reinforce {
+        Ok(Box::new(Reinforce {
             weights: super::task_weights(&self.weights, spec.tasks.len()),
             method: self.clone(),
             offset: spec.agent_groups().iter().map(|group| group * observations).collect(),
@@ -68,7 +68,7 @@ impl Optimizer for PolicyGradient {
             gradient: vec![0.0; policy.logits.len()],
             policy,
             spec,
-        })
+        }))
     }
 }
 

@@ -37,10 +37,10 @@ impl Optimizer for ValueIteration {
         super::check_task_weights(&self.weights, spec).into_iter().collect()
     }
 
-    fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Box<dyn Learner> {
+    fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let model = setting.model.expect("a scenario without a model is refused before");
         let (policy, optimal) = greedy(&model, &setting.spec, &super::task_weights(&self.weights, model.tasks));
-        Box::new(Planner { policy, optimal })
+        Ok(Box::new(Planner { policy, optimal }))
     }
 }
 

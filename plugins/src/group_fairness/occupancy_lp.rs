@@ -1,0 +1,125 @@
+//! The programme written out in full: one variable per group, step, state and action.
+//!
+//! Simple, and independent of `dantzig_wolfe.rs`, which it checks; it grows with the horizon times the states.
+
+use super::program::{LpError, LpFault, Program, Solution};
+use good_lp::{
+    Constraint, DualValues, Expression, ProblemVariables, ResolutionError, Solution as _, SolutionWithDual,
+    SolverModel, Variable, clarabel, microlp, variable,
+};
+
+pub(super) fn by_microlp(program: &Program) -> Result<Solution, LpError> {
+    let Written { variables, objective, constraints, groups } = Written::new(program);
+    let model = constraints.into_iter().fold(variables.maximise(objective).using(microlp), |mut model, constraint| {
+        model.add_constraint(constraint);
+        model
+    });
+    let solved = model.solve().map_err(fault)?;
+    Ok(read(program, &groups, |variable| solved.value(variable), None))
+}
+
+pub(super) fn by_clarabel(program: &Program) -> Result<Solution, LpError> {
+    let Written { variables, objective, constraints, groups } = Written::new(program);
+    let mut model = variables.maximise(objective).using(clarabel);
+    model.settings().tol_feas(1e-10).tol_gap_abs(1e-10).tol_gap_rel(1e-10);
+    let references: Vec<_> = constraints.into_iter().map(|constraint| model.add_constraint(constraint)).collect();
+    let mut solved = model.solve().map_err(fault)?;
+    let duals = solved.compute_dual();
+    let of_rows = references.into_iter().take(program.rows.len());
+    let prices = of_rows.map(|reference| duals.dual(reference)).collect();
+    Ok(read(program, &groups, |variable| solved.value(variable), Some(prices)))
+}
+
+fn fault(error: ResolutionError) -> LpError {
+    match error {
+        ResolutionError::Infeasible => LpError::Infeasible { missing: f64::NAN },
+        other => LpFault::new(other.to_string()).into(),
+    }
+}
+
+/// The programme in good_lp's words: its rows first, then what flows.
+struct Written {
+    variables: ProblemVariables,
+    objective: Expression,
+    constraints: Vec<Constraint>,
+    /// `[horizon, states, actions]` per group.
+    groups: Vec<Vec<Variable>>,
+}
+
+impl Written {
+    fn new(program: &Program) -> Written {
+        let mut variables = ProblemVariables::new();
+        let groups: Vec<Vec<Variable>> = program
+            .parts
+            .iter()
+            .map(|part| variables.add_vector(variable().min(0.0), part.chain.occupancy_len()))
+            .collect();
+        let levels = variables.add_vector(variable(), program.levels);
+        let mut objective = Expression::default();
+        for (part, group) in program.parts.iter().zip(&groups) {
+            add(&mut objective, 1.0, &part.objective, group);
+        }
+        let mut constraints = Vec::new();
+        for row in &program.rows {
+            let mut sum = Expression::default();
+            for &(group, signal, factor) in &row.terms {
+                add(&mut sum, factor, &program.parts[group].signals[signal], &groups[group]);
+            }
+            row.levels.iter().for_each(|&(level, factor)| sum.add_mul(factor, levels[level]));
+            constraints.push(sum.leq(row.limit));
+        }
+        for (part, group) in program.parts.iter().zip(&groups) {
+            constraints.extend(part.chain.flow(group));
+        }
+        Written { variables, objective, constraints, groups }
+    }
+}
+
+/// Adds what `signal` pays.
+fn add(sum: &mut Expression, factor: f64, signal: &[f64], occupancy: &[Variable]) {
+    for (&variable, paid) in occupancy.iter().zip(signal.iter().cycle()).filter(|(_, paid)| **paid != 0.0) {
+        sum.add_mul(factor * paid, variable);
+    }
+}
+
+impl super::chain::Chain {
+    fn occupancy_len(&self) -> usize {
+        self.horizon * self.states * self.actions
+    }
+
+    /// Who is in a state was there at the start, or came there.
+    fn flow(&self, occupancy: &[Variable]) -> Vec<Constraint> {
+        let at = |step: usize, state: usize, action: usize| (step * self.states + state) * self.actions + action;
+        let mut constraints = Vec::new();
+        let mut come: Vec<Expression> = self.start.iter().map(|&start| Expression::from(start)).collect();
+        for step in 0..self.horizon {
+            let mut next = vec![Expression::default(); self.states];
+            for (state, come) in come.into_iter().enumerate() {
+                let here: Expression =
+                    (0..self.actions).map(|action| Expression::from(occupancy[at(step, state, action)])).sum();
+                constraints.push(here.eq(come));
+                for action in 0..self.actions {
+                    for &(to, chance) in self.successors(step, state, action) {
+                        next[to as usize].add_mul(chance, occupancy[at(step, state, action)]);
+                    }
+                }
+            }
+            come = next;
+        }
+        constraints
+    }
+}
+
+fn read(
+    program: &Program,
+    groups: &[Vec<Variable>],
+    value: impl Fn(Variable) -> f64,
+    prices: Option<Vec<f64>>,
+) -> Solution {
+    let of_group = |group: &Vec<Variable>| group.iter().map(|&variable| value(variable).max(0.0)).collect();
+    let occupancies: Vec<Vec<f64>> = groups.iter().map(of_group).collect();
+    let earned = program.parts.iter().zip(&occupancies);
+    let objective = earned.map(|(part, occupancy)| part.chain.pays(occupancy, &part.objective)).sum();
+    let columns = groups.iter().map(Vec::len).sum::<usize>() + program.levels;
+    Solution { objective, occupancies, prices, iterations: 1, columns }
+}

@@ -1,0 +1,4 @@
+//! The fair planner and the fair learners against numbers that were computed independently.
+
+mod instances;
+mod planner;

@@ -1,0 +1,332 @@
+//! `FairProblem`: the optima of the group-fair instances, to six digits, by all three solvers.
+
+use crate::instances::{self, THREE, TWO};
+use isonomy_engine::model::TabularModel;
+use isonomy_plugins::group_fairness::{Compare, FairPlan, FairProblem, LpError, PlanError, Reading, Rows, Solver};
+
+const SOLVERS: [Solver; 3] = [Solver::DantzigWolfe, Solver::Microlp, Solver::Clarabel];
+
+/// Solves by all solvers and both ways of writing rows, checks that they agree, and returns Dantzig and Wolfe's plan.
+fn solved(problem: &FairProblem) -> FairPlan {
+    let first = problem.solve(Solver::DantzigWolfe).expect("feasible");
+    for rows in [Rows::Pairs, Rows::Bounds] {
+        for solver in SOLVERS {
+            let plan = FairProblem { rows, ..problem.clone() }.solve(solver).expect("feasible");
+            near(plan.objective, first.objective, 1e-6, &format!("{solver:?} {rows:?}"));
+        }
+    }
+    for report in &first.rows {
+        assert!(report.activity <= report.limit + 1e-9, "{report:?}");
+    }
+    let policy = &first.policies[0];
+    for group in 0..problem.model.groups {
+        let earned = returns(problem.model, policy, group);
+        for (task, earned) in earned.into_iter().enumerate() {
+            near(earned, first.returns[group * problem.model.tasks + task], 1e-9, "the policy earns what was planned");
+        }
+    }
+    first
+}
+
+/// What a policy earns, by a forward pass of this test's own.
+fn returns(model: &TabularModel, policy: &isonomy_engine::policy::TabularPolicy, group: usize) -> Vec<f64> {
+    let mut earned = vec![0.0; model.tasks];
+    let mut here = model.start(group).to_vec();
+    for step in 0..model.horizon {
+        let mut next = vec![0.0; model.states];
+        for state in 0..model.states {
+            for (action, chance) in policy.chances(policy.cell(step, group, state)).into_iter().enumerate() {
+                let share = here[state] * chance;
+                (0..model.tasks).for_each(|task| earned[task] += share * model.reward(group, task, state, action));
+                next.iter_mut().zip(model.next(group, state, action)).for_each(|(to, chance)| *to += share * chance);
+            }
+        }
+        here = next;
+    }
+    earned
+}
+
+#[track_caller]
+fn near(found: f64, expected: f64, tolerance: f64, what: &str) {
+    assert!((found - expected).abs() <= tolerance, "{what}: {found}, not {expected}");
+}
+
+const DIGITS: f64 = 1e-6;
+
+#[test]
+fn one_task_on_riverswim() {
+    let model = instances::gfrl();
+    for (epsilon, optimum) in [
+        (0.0, 0.829771),
+        (0.1, 0.929771),
+        (0.5, 1.329771),
+        (1.0, 1.829771),
+        (1.1, 1.929771),
+        (2.5, 3.329771),
+        (2.773615, 3.603385),
+        (100.0, 3.603385),
+        (f64::INFINITY, 3.603385),
+    ] {
+        near(solved(&FairProblem::new(&model, epsilon)).objective, optimum, DIGITS, &format!("ε = {epsilon}"));
+    }
+    let plan = solved(&FairProblem::new(&model, 1.1));
+    let row = plan.rows.iter().find(|row| row.name == "1 − 0, task 1").expect("the row");
+    assert!(row.binds());
+    near(row.price.expect("a price"), 1.0, DIGITS, "price of the binding row");
+    let free = solved(&FairProblem { compare: Compare::Nothing, ..FairProblem::new(&model, 0.0) });
+    near(free.returns[0], 0.414886, DIGITS, "J_A*");
+    near(free.returns[1], 3.188500, DIGITS, "J_B*");
+    near(free.gap(0), 2.773614, DIGITS, "gap");
+}
+
+#[test]
+fn two_tasks_on_riverswim() {
+    let model = instances::multi_task();
+    for (epsilon, optimum) in [
+        (0.0, 10.364701),
+        (0.05, 10.424317),
+        (0.1, 10.483479),
+        (0.25, 10.645367),
+        (0.5, 10.883288),
+        (1.0, 11.223060),
+        (2.0, 11.790326),
+        (5.0, 13.492123),
+        (10.0, 15.710153),
+    ] {
+        near(solved(&FairProblem::new(&model, epsilon)).objective, optimum, DIGITS, &format!("ε = {epsilon}"));
+    }
+    let fair = FairProblem::new(&model, 0.5);
+    let plan = solved(&fair);
+    near(plan.gap(0), 0.5, DIGITS, "gap of task 1");
+    near(plan.gap(1), 0.5, DIGITS, "gap of task 2");
+    for row in &plan.rows {
+        let price = match row.name.as_str() {
+            "1 − 0, task 1" => 0.665629,
+            "1 − 0, task 2" => 0.227305,
+            _ => 0.0,
+        };
+        near(row.price.expect("a price"), price, DIGITS, &row.name);
+        assert_eq!(row.binds(), price > 0.0, "{row:?}");
+    }
+    let clarabel = fair.solve(Solver::Clarabel).expect("feasible");
+    for (row, same) in plan.rows.iter().zip(&clarabel.rows) {
+        near(same.price.expect("a price"), row.price.expect("a price"), 1e-5, &row.name);
+    }
+}
+
+#[test]
+fn fairness_in_one_task_is_none_in_the_other() {
+    let model = instances::multi_task();
+    let fair = FairProblem::new(&model, 0.5);
+    let gaps = |compare| {
+        let plan = solved(&FairProblem { compare, ..fair.clone() });
+        (plan.objective, plan.gap(0), plan.gap(1))
+    };
+    let (objective, first, second) = gaps(Compare::Nothing);
+    near(objective, 15.710153, DIGITS, "unconstrained");
+    near(first, 9.837562, DIGITS, "gap of task 1");
+    near(second, 4.630693, DIGITS, "gap of task 2");
+    let (objective, first, second) = gaps(Compare::Tasks(vec![0]));
+    near(objective, 10.939427, DIGITS, "task 1 only");
+    near(first, 0.5, DIGITS, "gap of task 1");
+    near(second, 1.059946, DIGITS, "gap of task 2");
+    let (objective, first, second) = gaps(Compare::Tasks(vec![1]));
+    near(objective, 13.902651, DIGITS, "task 2 only");
+    near(first, 6.975613, DIGITS, "gap of task 1");
+    near(second, 0.5, DIGITS, "gap of task 2");
+    let (objective, first, second) = gaps(Compare::Sum);
+    near(objective, 11.003284, DIGITS, "sum only");
+    assert!(first > 1.0 && second > 1.0, "gaps of opposite signs cancel in the sum: {first}, {second}");
+}
+
+#[test]
+fn the_first_task_as_the_only_goal() {
+    let model = instances::multi_task();
+    for (epsilon, optimum) in [
+        (0.0, 4.568763),
+        (0.1, 4.668763),
+        (0.5, 5.068763),
+        (1.0, 5.568763),
+        (5.0, 9.568763),
+        (f64::INFINITY, 12.136028),
+    ] {
+        let problem = FairProblem {
+            weights: vec![1.0, 0.0, 1.0, 0.0],
+            epsilon: vec![epsilon, f64::INFINITY],
+            ..FairProblem::new(&model, epsilon)
+        };
+        near(solved(&problem).objective, optimum, DIGITS, &format!("ε = {epsilon}"));
+    }
+}
+
+#[test]
+fn other_horizons_and_group_counts() {
+    let model = instances::two_tasks(&TWO, 10);
+    for (compare, optimum) in [
+        (Compare::Nothing, 5.645160),
+        (Compare::Tasks(vec![0]), 4.443165),
+        (Compare::Tasks(vec![1]), 4.852639),
+        (Compare::Sum, 4.019290),
+        (Compare::EachTask, 4.119290),
+    ] {
+        let what = format!("{compare:?}");
+        near(solved(&FairProblem { compare, ..FairProblem::new(&model, 0.1) }).objective, optimum, DIGITS, &what);
+    }
+    let ten = instances::two_tasks(&THREE, 10);
+    near(solved(&FairProblem::new(&ten, 0.1)).objective, 6.186493, DIGITS, "three groups");
+    near(solved(&FairProblem::new(&ten, f64::INFINITY)).objective, 7.732566, DIGITS, "three groups, unconstrained");
+    let twenty = instances::two_tasks(&THREE, 20);
+    near(solved(&FairProblem::new(&twenty, 0.5)).objective, 16.524625, DIGITS, "three groups, twenty steps");
+}
+
+#[test]
+fn pencil_and_paper() {
+    let model = instances::pencil_and_paper();
+    for (epsilon, one, both) in [
+        (0.0, 1.133333, 0.6),
+        (0.05, 1.166667, 0.9),
+        (0.1, 1.2, 1.2),
+        (0.2, 1.266667, 1.266667),
+        (0.4, 1.4, 1.4),
+        (0.7, 1.4, 1.4),
+    ] {
+        let fair = FairProblem::new(&model, epsilon);
+        let first = FairProblem { compare: Compare::Tasks(vec![0]), ..fair.clone() };
+        near(solved(&first).objective, one, DIGITS, &format!("one row, ε = {epsilon}"));
+        near(solved(&fair).objective, both, DIGITS, &format!("both rows, ε = {epsilon}"));
+    }
+    let plan = solved(&FairProblem::new(&model, 0.05));
+    // How likely each group goes right in the first step.
+    near(plan.occupancies[0][0][1], 0.5, DIGITS, "x_A");
+    near(plan.occupancies[0][1][1], 1.0 / 3.0, DIGITS, "x_B");
+    for (epsilon, optimum) in [(0.0, 1.0), (0.1, 1.1), (0.4, 1.4)] {
+        let problem = FairProblem {
+            weights: vec![1.0, 0.0, 1.0, 0.0],
+            compare: Compare::Tasks(vec![0]),
+            ..FairProblem::new(&model, epsilon)
+        };
+        near(solved(&problem).objective, optimum, DIGITS, &format!("first task alone, ε = {epsilon}"));
+    }
+}
+
+#[test]
+fn lending_with_frequencies() {
+    let optima = [
+        (false, [(f64::INFINITY, 12.444272), (0.0, 12.309948), (0.01, 12.322273), (0.11, 12.415109), (0.2, 12.444272)]),
+        (true, [(f64::INFINITY, 13.649448), (0.0, 13.489020), (0.01, 13.497497), (0.11, 13.580793), (0.2, 13.645556)]),
+    ];
+    for (legacy, optima) in optima {
+        let model = instances::lending(legacy);
+        for (epsilon, optimum) in optima {
+            let problem = FairProblem {
+                weights: vec![0.5, 0.0, 0.5, 0.0],
+                scales: vec![0.5, 0.5],
+                epsilon: vec![f64::INFINITY, epsilon],
+                ..FairProblem::new(&model, 0.0)
+            };
+            let plan = solved(&problem);
+            near(plan.objective, optimum, DIGITS, &format!("legacy {legacy}, ε = {epsilon}"));
+            if !legacy && epsilon.is_infinite() {
+                near(plan.returns[1], 4.343560, DIGITS, "loans of A");
+                near(plan.returns[3], 4.045720, DIGITS, "loans of B");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_knows_the_task_solves_each_task_alone() {
+    let model = instances::multi_task();
+    let problem = FairProblem { reading: Reading::TaskConditioned, ..FairProblem::new(&model, 0.5) };
+    let plan = problem.solve(Solver::DantzigWolfe).expect("feasible");
+    let alone = |task: usize| {
+        let weights = (0..4).map(|index| if index % 2 == task { 1.0 } else { 0.0 }).collect();
+        let compare = Compare::Tasks(vec![task]);
+        solved(&FairProblem { weights, compare, ..FairProblem::new(&model, 0.5) }).objective
+    };
+    near(plan.objective, alone(0) + alone(1), DIGITS, "objective");
+    assert_eq!(plan.policies.len(), 2);
+    assert!(plan.gap(0) <= 0.5 + 1e-9 && plan.gap(1) <= 0.5 + 1e-9);
+    for (task, policy) in plan.policies.iter().enumerate() {
+        for group in 0..2 {
+            near(returns(&model, policy, group)[task], plan.returns[group * 2 + task], 1e-9, "its own policy");
+        }
+    }
+}
+
+#[test]
+fn solvers_agree_on_random_models() {
+    for seed in 0..12 {
+        let shape = (2 + seed as usize % 3, 1 + seed as usize % 2, 5, 3, 6);
+        let model = instances::random(seed, shape, 2);
+        for epsilon in [0.0, 0.02, 0.3] {
+            match FairProblem::new(&model, epsilon).solve(Solver::DantzigWolfe) {
+                Ok(_) => {
+                    solved(&FairProblem::new(&model, epsilon));
+                }
+                Err(PlanError::Lp(LpError::Infeasible { missing })) => {
+                    assert!(missing > 1e-9);
+                    for solver in [Solver::Microlp, Solver::Clarabel] {
+                        let also = FairProblem::new(&model, epsilon).solve(solver);
+                        assert!(matches!(also, Err(PlanError::Lp(LpError::Infeasible { .. }))), "{also:?}");
+                    }
+                }
+                Err(other) => panic!("seed {seed}: {other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_can_be_fair_to_those_who_cannot_earn() {
+    let mut model = instances::gfrl();
+    (0..14).for_each(|cell| model.reward[cell] = 0.0);
+    (0..14).for_each(|cell| model.reward[14 + cell] = 1.0);
+    let error = FairProblem::new(&model, 1.0).solve(Solver::DantzigWolfe).expect_err("10 is more than 1 above 0");
+    assert!(matches!(error, PlanError::Lp(LpError::Infeasible { missing }) if (missing - 9.0).abs() < 1e-9), "{error}");
+    for solver in [Solver::Microlp, Solver::Clarabel] {
+        let error = FairProblem::new(&model, 1.0).solve(solver).expect_err("the same");
+        assert!(matches!(error, PlanError::Lp(LpError::Infeasible { .. })), "{error}");
+    }
+}
+
+#[test]
+fn nonsense_is_refused() {
+    let model = instances::gfrl();
+    let said = |problem: FairProblem| problem.solve(Solver::DantzigWolfe).expect_err("nonsense").to_string();
+    assert!(said(FairProblem::new(&model, f64::NAN)).contains("tolerance of task 1 is NaN"));
+    assert!(said(FairProblem::new(&model, -0.1)).contains("tolerance of task 1 is -0.1"));
+    assert!(said(FairProblem { epsilon: vec![1.0; 2], ..FairProblem::new(&model, 1.0) }).contains("2 entries"));
+    assert!(said(FairProblem { weights: vec![f64::NAN; 2], ..FairProblem::new(&model, 1.0) }).contains("weights"));
+    let named = FairProblem { compare: Compare::Tasks(vec![1]), ..FairProblem::new(&model, 1.0) };
+    assert!(said(named).contains("no task 1"));
+    let mut leaky = model.clone();
+    leaky.next_mut(1, 3, 1)[0] = 0.5;
+    assert!(said(FairProblem::new(&leaky, 1.0)).contains("of group 1 are no distribution"));
+    let mut smaller = model.clone();
+    smaller.start.truncate(13);
+    assert!(said(FairProblem::new(&smaller, 1.0)).contains("13 entries"));
+}
+
+#[test]
+fn where_nobody_comes_the_policy_is_uniform() {
+    let mut model = instances::gfrl();
+    model.start = vec![0.0; 14];
+    (model.start[0], model.start[7]) = (1.0, 1.0);
+    let plan = solved(&FairProblem::new(&model, 0.5));
+    let policy = &plan.policies[0];
+    assert_eq!(policy.chances(policy.cell(0, 0, 6)), [0.5, 0.5]);
+    assert!(policy.logits.iter().all(|logit| !logit.is_nan()));
+}
+
+#[test]
+fn many_groups_and_states_take_seconds() {
+    let model = instances::random(11, (8, 4, 200, 10, 50), 4);
+    let begun = std::time::Instant::now();
+    let plan = FairProblem::new(&model, 1.0).solve(Solver::DantzigWolfe).expect("feasible");
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{seconds:.2} s, {} rounds, {} policies, objective {}", plan.iterations, plan.columns, plan.objective);
+    assert!((0..4).all(|task| plan.gap(task) <= 1.0 + 1e-9));
+    assert!(plan.rows.iter().any(|row| row.binds()));
+    assert!(seconds < 60.0, "{seconds} s");
+}
