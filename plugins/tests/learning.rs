@@ -274,6 +274,16 @@ fn a_clipped_step_has_the_length_asked_for() {
 }
 
 #[test]
+fn a_rate_without_measure_makes_certainties() {
+    let world = ladder();
+    let mut learner = begin(&world, r#"{"PolicyGradient": (rate: 1e308)}"#, softmax(&world, "()"));
+    let mut sim = sim(&world, &[], 64, 0);
+    (0..3).for_each(|_| drop(iterate(&mut sim, &mut *learner, 8)));
+    let policy = learner.policy();
+    assert!((0..policy.cells()).all(|cell| (policy.chances(cell).iter().sum::<f64>() - 1.0).abs() < 1e-12));
+}
+
+#[test]
 fn only_whole_episodes_teach() {
     let world = random(1, spec([1, 1], 1, 2, 2, 4));
     let episodes = |horizons: &[usize]| -> Vec<f64> {
