@@ -154,7 +154,8 @@ impl Scenario {
         }
         match (&self.policy, &self.optimizer) {
             (Some(_), None) => problems.push(
-                Problem::at("policy", "nothing improves this policy").help("add an optimizer, or use a controller"),
+                Problem::at("policy", "nothing improves this policy")
+                    .help("add an optimizer, or use a controller"),
             ),
             (None, Some(_)) => problems.push(
                 Problem::at("optimizer", "there is no policy to improve").help("add `policy: {\"Softmax\": ()}`"),
