@@ -150,7 +150,7 @@ where
 
 fn begin(world: &Tables, optimizer: &str, policy: TabularPolicy) -> Box<dyn Learner> {
     let setting = Setting { spec: world.spec.clone(), model: world.model().map(Arc::new), seed: 1 };
-    plugin::<dyn Optimizer>(optimizer).begin(policy, setting)
+    plugin::<dyn Optimizer>(optimizer).begin(policy, setting).expect("begins")
 }
 
 fn softmax(world: &Tables, fields: &str) -> TabularPolicy {
@@ -271,6 +271,16 @@ fn a_clipped_step_has_the_length_asked_for() {
     assert!(metric(&update, "gradient_norm") > 0.01, "{update:?}");
     let length = learner.policy().logits.iter().map(|logit| logit * logit).sum::<f64>().sqrt();
     assert!((length - 0.002).abs() < 1e-9, "{length}");
+}
+
+#[test]
+fn a_rate_without_measure_makes_certainties() {
+    let world = ladder();
+    let mut learner = begin(&world, r#"{"PolicyGradient": (rate: 1e308)}"#, softmax(&world, "()"));
+    let mut sim = sim(&world, &[], 64, 0);
+    (0..3).for_each(|_| drop(iterate(&mut sim, &mut *learner, 8)));
+    let policy = learner.policy();
+    assert!((0..policy.cells()).all(|cell| (policy.chances(cell).iter().sum::<f64>() - 1.0).abs() < 1e-12));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
+use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
+use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,5 +38,14 @@ impl FairnessReward for AlphaFair {
                 *reward *= utility.max(floor).powf(-alpha);
             }
         }
+    }
+
+    fn check(&self, _spec: &Spec) -> Vec<Problem> {
+        let (alpha, floor) = (self.alpha.get() as f32, self.floor.get() as f32);
+        if floor > 0.0 && floor.powf(-alpha).is_finite() {
+            return Vec::new();
+        }
+        let message = format!("the largest weight, {}^-{}, is too large a number", self.floor.get(), self.alpha.get());
+        vec![Problem::at("floor", message).help("a larger floor, or a smaller alpha")]
     }
 }

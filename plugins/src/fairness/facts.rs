@@ -80,6 +80,15 @@ fn alpha_fair_divides_by_what_one_has() {
 }
 
 #[test]
+fn weights_too_large_for_a_number_are_refused() {
+    let spec = crate::shapes::two_groups(2, 2, 5);
+    let paths = |text| plugin(text).check(&spec).into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+    assert_eq!(paths(r#"{"AlphaFair": (alpha: 20, floor: 0.001)}"#), ["floor"]);
+    assert_eq!(paths(r#"{"AlphaFair": (alpha: 0, floor: 1e-60)}"#), ["floor"]);
+    assert!(paths(r#"{"AlphaFair": (alpha: 2, floor: 0.01)}"#).is_empty());
+}
+
+#[test]
 fn gap_charges_add_up_to_the_final_lead() {
     let (utility, taught) = sums(&*plugin(r#"{"GapPenalty": (strength: 1.5)}"#));
     for (utility, taught) in utility.chunks_exact(4).zip(taught.chunks_exact(4)) {

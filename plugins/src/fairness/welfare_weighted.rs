@@ -91,7 +91,7 @@ impl WelfareWeighted {
         let scale = if self.normalise && size > 0.0 { 1.0 / size } else { 1.0 };
         let sign = if self.welfare.direction() == Direction::Inequality { -scale } else { scale };
         weights.iter_mut().for_each(|weight| *weight *= sign);
-        weights.iter().all(|weight| weight.is_finite())
+        weights.iter().all(|&weight| (weight as f32).is_finite())
     }
 }
 
