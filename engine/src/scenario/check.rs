@@ -248,7 +248,7 @@ impl<'a> Checker<'a> {
     fn array(&mut self, node: &Node, schema: Schema<'a>) {
         let least = schema.number("minItems").unwrap_or(0.0) as usize;
         let most = schema.number("maxItems").map(|most| most as usize);
-        let fixed = most == Some(least);
+        let fixed = schema.is_tuple();
         let items = match &node.value {
             Value::List(items) if !fixed => items,
             Value::Tuple { items, .. } if fixed => items,
@@ -342,7 +342,10 @@ impl<'a> Checker<'a> {
             (None, Value::Name(_)) => {}
             (None, _) => self.wrong(node, &format!("`{name}` alone"), None),
             (Some(_), Value::Name(_)) => self.wrong(node, &format!("`{name}(…)` with what it holds"), None),
-            (Some(inside), Value::Tuple { items, .. }) if items.len() == 1 => self.check(&items[0], *inside),
+            // A variant that holds a tuple is written like the tuple.
+            (Some(inside), Value::Tuple { items, .. }) if items.len() == 1 && !inside.resolved().is_tuple() => {
+                self.check(&items[0], *inside);
+            }
             (Some(inside), _) => self.check(node, *inside),
         }
     }
