@@ -181,34 +181,62 @@ impl Small {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f")]
     fn step(&self, moves: Moves<'_>) {
+        let Moves { action, words, state, reward } = moves;
+        let rows = state.len();
+        let (action, words, first_cell) = (&action[..rows], &words[..rows], &self.first_cell[..rows]);
+        let reward = &mut reward[..rows * self.rewards.len()];
+        let whole = rows / 16 * 16;
+        for at in (0..whole).step_by(16) {
+            // SAFETY: these sixteen rows are within the slices, whose lengths were just made equal.
+            unsafe { self.sixteen(at, 0xffff, action, words, first_cell, state, reward) };
+        }
+        if whole < rows {
+            let rest = (1 << (rows - whole)) - 1;
+            // SAFETY: so are the rows of the mask.
+            unsafe { self.sixteen(whole, rest, action, words, first_cell, state, reward) };
+        }
+    }
+
+    /// Moves and pays the rows of `mask` from `at` on.
+    ///
+    /// # Safety
+    /// They must be within every slice, and `reward` must hold as many rows as `state` for every task.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    #[allow(clippy::too_many_arguments)] // the columns, each on its own
+    unsafe fn sixteen(
+        &self,
+        at: usize,
+        mask: u16,
+        action: &[u32],
+        words: &[u32],
+        first_cell: &[u32],
+        state: &mut [u32],
+        reward: &mut [f32],
+    ) {
         use std::arch::x86_64::*;
-        let rows = moves.state.len();
-        let (stroke, words, first_cell) = (&moves.action[..rows], &moves.words[..rows], &self.first_cell[..rows]);
-        let rewards = &mut moves.reward[..rows * self.rewards.len()];
-        let (one, most) = (_mm512_set1_epi32(1), _mm512_set1_epi32((NEVER - 1) as i32));
-        // SAFETY: each table is two registers long; masked loads and stores of up to 16 rows stay within the slices,
-        // whose lengths were just made equal.
+        let rows = state.len();
+        // SAFETY: tables are two registers long, columns long enough by the function's contract.
         unsafe {
-            let pair = |table: *const i32| (_mm512_loadu_si512(table.cast()), _mm512_loadu_si512(table.add(16).cast()));
-            let advances = pair(self.advances.as_ptr().cast());
-            let stays = pair(self.stays.as_ptr().cast());
-            for at in (0..rows).step_by(16) {
-                let mask = if rows - at >= 16 { 0xffff } else { (1u16 << (rows - at)) - 1 };
-                let load = |from: *const u32| _mm512_maskz_loadu_epi32(mask, from.add(at).cast());
-                let place = load(moves.state.as_ptr());
-                let deed = _mm512_add_epi32(_mm512_add_epi32(place, place), load(stroke.as_ptr()));
-                let cell = _mm512_add_epi32(deed, load(first_cell.as_ptr()));
-                let word = _mm512_min_epu32(load(words.as_ptr()), most);
-                let advance = _mm512_cmplt_epu32_mask(word, _mm512_permutex2var_epi32(advances.0, cell, advances.1));
-                let back = _mm512_cmpge_epu32_mask(word, _mm512_permutex2var_epi32(stays.0, cell, stays.1));
-                let next = _mm512_mask_add_epi32(place, advance, place, one);
-                let next = _mm512_mask_sub_epi32(next, back, next, one);
-                _mm512_mask_storeu_epi32(moves.state.as_mut_ptr().add(at).cast(), mask, next);
-                for (task, table) in self.rewards.iter().enumerate() {
-                    let (low, high) = pair(table.as_ptr().cast());
-                    let reward = _mm512_permutex2var_epi32(low, cell, high);
-                    _mm512_mask_storeu_epi32(rewards.as_mut_ptr().add(task * rows + at).cast(), mask, reward);
-                }
+            let load = |from: &[u32]| _mm512_maskz_loadu_epi32(mask, from.as_ptr().add(at).cast());
+            let look_up = |table: *const i32, cell: __m512i| {
+                let (low, high) = (_mm512_loadu_si512(table.cast()), _mm512_loadu_si512(table.add(16).cast()));
+                _mm512_permutex2var_epi32(low, cell, high)
+            };
+            let (one, most) = (_mm512_set1_epi32(1), _mm512_set1_epi32((NEVER - 1) as i32));
+            let place = load(state);
+            let deed = _mm512_add_epi32(_mm512_add_epi32(place, place), load(action));
+            let cell = _mm512_add_epi32(deed, load(first_cell));
+            let word = _mm512_min_epu32(load(words), most);
+            let advances = _mm512_cmplt_epu32_mask(word, look_up(self.advances.as_ptr().cast(), cell));
+            let drifts = _mm512_cmpge_epu32_mask(word, look_up(self.stays.as_ptr().cast(), cell));
+            let next = _mm512_mask_add_epi32(place, advances, place, one);
+            let next = _mm512_mask_sub_epi32(next, drifts, next, one);
+            _mm512_mask_storeu_epi32(state.as_mut_ptr().add(at).cast(), mask, next);
+            for (task, table) in self.rewards.iter().enumerate() {
+                let earned = look_up(table.as_ptr().cast(), cell);
+                _mm512_mask_storeu_epi32(reward.as_mut_ptr().add(task * rows + at).cast(), mask, earned);
             }
         }
     }
