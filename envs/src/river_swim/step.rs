@@ -39,11 +39,6 @@ impl River {
             starts: starts as u32,
         }
     }
-
-    fn edges(&self) -> Edges {
-        let River { first_advances, advances, stays, last_stays, .. } = *self;
-        Edges { first_advances, advances, stays, last_stays }
-    }
 }
 
 /// A reward for what happened to an agent, see [`deed`].
@@ -87,9 +82,6 @@ pub(crate) struct Rivers {
     starts: Lots,
     /// Payments of every task, two by two.
     tasks: Vec<Vec<[Payment; 2]>>,
-    /// The same once more, where it is little enough.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-    small: Option<Small>,
     twin: Twin,
 }
 
@@ -110,7 +102,6 @@ impl From<&RiverSwim> for Rivers {
             one.payments.iter().map(|payment| Payment::new(task, payment)).collect()
         };
         let tasks: Vec<Vec<Payment>> = river.tasks.iter().enumerate().map(payments).collect();
-        let by_two: Vec<_> = tasks.iter().map(|payments| two_by_two(payments)).collect();
         Rivers {
             last: places - 1,
             first_advances: column(|river| river.first_advances),
@@ -126,118 +117,7 @@ impl From<&RiverSwim> for Rivers {
                     Table::new("payments", &tasks.concat()),
                 ],
             },
-            small: Small::new(river, &by_two),
-            tasks: by_two,
-        }
-    }
-}
-
-/// A river small enough for the processor's registers: one cell per group, place and stroke, and no payment that
-/// depends on where the stroke leads.
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-struct Small {
-    advances: [u32; CELLS],
-    stays: [u32; CELLS],
-    /// What each task pays.
-    rewards: Vec<[f32; CELLS]>,
-    /// The first cell of each row of a batch.
-    first_cell: Vec<u32>,
-}
-
-/// Cells in two registers.
-const CELLS: usize = 32;
-
-impl Small {
-    fn new(river: &RiverSwim, tasks: &[Vec<[Payment; 2]>]) -> Option<Self> {
-        let places = river.places.get();
-        let fits = river.groups.len() as u64 * 2 * u64::from(places) <= CELLS as u64;
-        let stays = |payment: &super::Payment| payment.only_if_staying;
-        if !fits || river.tasks.iter().any(|task| task.payments.iter().any(stays)) {
-            return None;
-        }
-        let mut small = Small { advances: [0; CELLS], stays: [0; CELLS], rewards: Vec::new(), first_cell: Vec::new() };
-        let mut deeds = [0; CELLS];
-        let mut cell = 0;
-        for group in &river.groups {
-            let agents = group.agents.get() as usize;
-            small.first_cell.extend(std::iter::repeat_n(cell as u32, agents));
-            let own = River::new(group, places, 0).edges();
-            for (place, stroke) in (0..places).flat_map(|place| [(place, LEFT), (place, 1)]) {
-                (small.advances[cell], small.stays[cell]) = edges(stroke == LEFT, place == 0, place == places - 1, own);
-                deeds[cell] = deed(place, stroke, NEVER);
-                cell += 1;
-            }
-        }
-        small.first_cell = per_row(&small.first_cell);
-        for payments in tasks {
-            let mut rewards = [0.0; CELLS];
-            pay(payments, &deeds, &mut rewards);
-            small.rewards.push(rewards);
-        }
-        Some(small)
-    }
-
-    /// The same as [`Rivers::step_any`], its tables looked up without touching memory.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    fn step(&self, moves: Moves<'_>) {
-        let Moves { action, words, state, reward } = moves;
-        let rows = state.len();
-        let (action, words, first_cell) = (&action[..rows], &words[..rows], &self.first_cell[..rows]);
-        let reward = &mut reward[..rows * self.rewards.len()];
-        let whole = rows / 16 * 16;
-        for at in (0..whole).step_by(16) {
-            // SAFETY: these sixteen rows are within the slices, whose lengths were just made equal.
-            unsafe { self.sixteen(at, 0xffff, action, words, first_cell, state, reward) };
-        }
-        if whole < rows {
-            let rest = (1 << (rows - whole)) - 1;
-            // SAFETY: so are the rows of the mask.
-            unsafe { self.sixteen(whole, rest, action, words, first_cell, state, reward) };
-        }
-    }
-
-    /// Moves and pays the rows of `mask` from `at` on.
-    ///
-    /// # Safety
-    /// They must be within every slice, and `reward` must hold as many rows as `state` for every task.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    #[inline]
-    #[allow(clippy::too_many_arguments)] // the columns, each on its own
-    unsafe fn sixteen(
-        &self,
-        at: usize,
-        mask: u16,
-        action: &[u32],
-        words: &[u32],
-        first_cell: &[u32],
-        state: &mut [u32],
-        reward: &mut [f32],
-    ) {
-        use std::arch::x86_64::*;
-        let rows = state.len();
-        // SAFETY: tables are two registers long, columns long enough by the function's contract.
-        unsafe {
-            let load = |from: &[u32]| _mm512_maskz_loadu_epi32(mask, from.as_ptr().add(at).cast());
-            let look_up = |table: *const i32, cell: __m512i| {
-                let (low, high) = (_mm512_loadu_si512(table.cast()), _mm512_loadu_si512(table.add(16).cast()));
-                _mm512_permutex2var_epi32(low, cell, high)
-            };
-            let (one, most) = (_mm512_set1_epi32(1), _mm512_set1_epi32((NEVER - 1) as i32));
-            let place = load(state);
-            let deed = _mm512_add_epi32(_mm512_add_epi32(place, place), load(action));
-            let cell = _mm512_add_epi32(deed, load(first_cell));
-            let word = _mm512_min_epu32(load(words), most);
-            let advances = _mm512_cmplt_epu32_mask(word, look_up(self.advances.as_ptr().cast(), cell));
-            let drifts = _mm512_cmpge_epu32_mask(word, look_up(self.stays.as_ptr().cast(), cell));
-            let next = _mm512_mask_add_epi32(place, advances, place, one);
-            let next = _mm512_mask_sub_epi32(next, drifts, next, one);
-            _mm512_mask_storeu_epi32(state.as_mut_ptr().add(at).cast(), mask, next);
-            for (task, table) in self.rewards.iter().enumerate() {
-                let earned = look_up(table.as_ptr().cast(), cell);
-                _mm512_mask_storeu_epi32(reward.as_mut_ptr().add(task * rows + at).cast(), mask, earned);
-            }
+            tasks: tasks.iter().map(|payments| two_by_two(payments)).collect(),
         }
     }
 }
@@ -253,24 +133,6 @@ impl Dynamics for Rivers {
     }
 
     fn step(&self, moves: Moves<'_>) {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(small) = &self.small
-            && is_x86_feature_detected!("avx512f")
-        {
-            // SAFETY: the feature was just detected.
-            return unsafe { small.step(moves) };
-        }
-        self.step_any(moves);
-    }
-
-    fn twin(&self) -> Option<Twin> {
-        Some(self.twin.clone())
-    }
-}
-
-impl Rivers {
-    /// Rivers of any size, on any processor.
-    fn step_any(&self, moves: Moves<'_>) {
         let rows = moves.state.len();
         let mut deeds = [0; BATCH];
         for first in (0..rows).step_by(BATCH) {
@@ -283,25 +145,10 @@ impl Rivers {
             }
         }
     }
-}
 
-/// Below which words a stroke advances, and from which it drifts back; in between it stays.
-#[inline(always)]
-fn edges(left: bool, first_bank: bool, last_bank: bool, river: Edges) -> (u32, u32) {
-    let advances = if first_bank { river.first_advances } else { river.advances };
-    let advances = if left | last_bank { 0 } else { advances };
-    let stays = if last_bank { river.last_stays } else { river.stays };
-    let stays = if left { 0 } else { stays };
-    (advances, if first_bank { NEVER } else { stays })
-}
-
-/// The thresholds of a [`River`], by value: a choice between two loads would become a gather.
-#[derive(Clone, Copy)]
-struct Edges {
-    first_advances: u32,
-    advances: u32,
-    stays: u32,
-    last_stays: u32,
+    fn twin(&self) -> Option<Twin> {
+        Some(self.twin.clone())
+    }
 }
 
 /// Moves rows by one stroke; `first` is the number of the first of them in its batch.
@@ -313,19 +160,17 @@ fn swim(rivers: &Rivers, first: usize, stroke: &[u32], words: &[u32], at: &mut [
     let advances = &rivers.advances[first..][..rows];
     let stays = &rivers.stays[first..][..rows];
     let last_stays = &rivers.last_stays[first..][..rows];
-    let last = rivers.last;
     for row in 0..rows {
-        let place = at[row];
-        let river = Edges {
-            first_advances: first_advances[row],
-            advances: advances[row],
-            stays: stays[row],
-            last_stays: last_stays[row],
-        };
-        let (advances, stays) = edges(stroke[row] == LEFT, place == 0, place == last, river);
+        let (place, left) = (at[row], stroke[row] == LEFT);
+        let (first_bank, last_bank) = (place == 0, place == rivers.last);
+        let advances = if first_bank { first_advances[row] } else { advances[row] };
+        let advances = if left | last_bank { 0 } else { advances };
+        let stays = if last_bank { last_stays[row] } else { stays[row] };
+        let stays = if left { 0 } else { stays };
+        let stays = if first_bank { NEVER } else { stays };
         // Held below `NEVER`, so that a comparison says whether it passes.
         let word = words[row].min(NEVER - 1);
-        let next = place.wrapping_add(u32::from(word < advances)).wrapping_sub(u32::from(word >= stays));
+        let next = place + 1 - u32::from(word >= advances) - u32::from(word >= stays);
         at[row] = next;
         deeds[row] = deed(place, stroke[row], next);
     }
@@ -340,12 +185,12 @@ fn deed(place: u32, stroke: u32, next: u32) -> u32 {
 /// Pays for deeds.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn pay(payments: &[[Payment; 2]], deeds: &[u32], reward: &mut [f32]) {
-    let due = |payment: Payment, deed: u32| if deed & payment.mask == payment.deed { payment.reward } else { 0.0 };
-    if let Some((&[one, other], rest)) = payments.split_first() {
+    let due = |payment: &Payment, deed: u32| if deed & payment.mask == payment.deed { payment.reward } else { 0.0 };
+    if let Some(([one, other], rest)) = payments.split_first() {
         for (reward, &deed) in reward.iter_mut().zip(deeds) {
             *reward = due(one, deed) + due(other, deed);
         }
-        for &[one, other] in rest {
+        for [one, other] in rest {
             for (reward, &deed) in reward.iter_mut().zip(deeds) {
                 *reward = *reward + due(one, deed) + due(other, deed);
             }
@@ -357,35 +202,7 @@ fn pay(payments: &[[Payment; 2]], deeds: &[u32], reward: &mut [f32]) {
 mod tests {
     use super::*;
     use crate::tests::assert_layout;
-    use isonomy_engine::noise::{Key, Phase, Purpose};
     use std::mem::offset_of;
-
-    #[test]
-    fn small_rivers_move_like_any() {
-        let key = Key::new(2, Phase::Training, Purpose::Transition);
-        for name in ["river_swim/group_riverswim.ron", "river_swim/group_multi_task.ron", "river_swim/osband.ron"] {
-            let environment = crate::tests::scenario(name);
-            let value = serde_json::to_value(&*environment).unwrap();
-            let river: RiverSwim = serde_json::from_value(value["RiverSwim"].clone()).unwrap();
-            let rivers = Rivers::from(&river);
-            assert!(rivers.small.is_some(), "{name}");
-            for rows in [2, 16, 62, 512] {
-                let mut words = vec![0; 3 * rows];
-                key.fill(0, 0, &mut words);
-                let mut any: Vec<u32> = words[rows..2 * rows].iter().map(|word| word % river.places.get()).collect();
-                let action: Vec<u32> = words[2 * rows..].iter().map(|word| word % 2).collect();
-                let mut small = any.clone();
-                let mut rewards = [vec![f32::NAN; rows * river.tasks.len()], vec![f32::NAN; rows * river.tasks.len()]];
-                let [one, other] = &mut rewards;
-                words[0] = u32::MAX;
-                let words = &words[..rows];
-                rivers.step_any(Moves { action: &action, words, state: &mut any, reward: one });
-                rivers.step(Moves { action: &action, words, state: &mut small, reward: other });
-                assert_eq!(any, small, "{name}");
-                assert_eq!(rewards[0], rewards[1], "{name}");
-            }
-        }
-    }
 
     #[test]
     fn the_shader_lays_out_the_same_structs() {
