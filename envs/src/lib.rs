@@ -1,6 +1,12 @@
 //! Environments: one folder each. `mod.rs` says what it is, `step.rs` how it moves, `step.wgsl` the same for the device.
 
 mod groups;
+pub mod lending;
 pub mod river_swim;
+pub mod tabular_mdp;
+#[cfg(test)]
+mod tests;
 
+pub use lending::Lending;
 pub use river_swim::RiverSwim;
+pub use tabular_mdp::TabularMdp;

@@ -11,7 +11,7 @@
 //! bank; Osband's in TabulaRL; Satija et al. 2023 (*Group Fairness in Reinforcement Learning*, TMLR), with a slow and a
 //! fast group; and one with two tasks after Song et al. (arXiv 2503.07817).
 
-mod step;
+pub(crate) mod step;
 
 use crate::groups::{check_groups, check_names};
 use isonomy_engine::environment::Environment;
