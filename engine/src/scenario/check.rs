@@ -50,11 +50,11 @@ impl<'a> Checker<'a> {
             Some("null") => self.unit(node),
             Some("integer") => self.integer(node, schema, about),
             Some("number") => self.number(node, schema, about),
-            Some("boolean") => match newtype(node).value {
+            Some("boolean") => match node.value {
                 Value::Bool => {}
                 _ => self.wrong(node, "true or false", about),
             },
-            Some("string") => match newtype(node).value {
+            Some("string") => match node.value {
                 Value::Text(_) => {}
                 Value::Char if schema.number("maxLength") == Some(1.0) => {}
                 Value::Name(_) => {
@@ -159,9 +159,6 @@ impl<'a> Checker<'a> {
         let (fields, broken): (&[Field], bool) = match &node.value {
             Value::Struct { fields, broken, .. } => (fields, *broken),
             Value::Tuple { items, .. } if items.is_empty() => (&[], false),
-            Value::Tuple { items, .. } if items.len() == 1 && !matches!(items[0].value, Value::Name(_)) => {
-                return self.fields_of(&items[0], schema, owner);
-            }
             Value::Invalid => return,
             _ => {
                 let help = match (&node.value, schema.properties()) {
@@ -251,7 +248,7 @@ impl<'a> Checker<'a> {
     fn array(&mut self, node: &Node, schema: Schema<'a>) {
         let least = schema.number("minItems").unwrap_or(0.0) as usize;
         let most = schema.number("maxItems").map(|most| most as usize);
-        let fixed = most == Some(least);
+        let fixed = schema.is_tuple();
         let items = match &node.value {
             Value::List(items) if !fixed => items,
             Value::Tuple { items, .. } if fixed => items,
@@ -291,7 +288,7 @@ impl<'a> Checker<'a> {
 
     fn integer(&mut self, node: &Node, schema: Schema<'a>, about: Option<&str>) {
         let (least, most) = whole_range(schema);
-        let too_large = matches!(newtype(node).value, Value::Integer(value) if value > most);
+        let too_large = matches!(node.value, Value::Integer(value) if value > most);
         // Where a type ends is worth a word only to who went beyond.
         let stated = if too_large || schema.get("maximum").is_some() { most } else { i128::MAX };
         let expected = match (least, stated) {
@@ -300,14 +297,14 @@ impl<'a> Checker<'a> {
             (i128::MIN, most) => format!("a whole number, {most} or below"),
             (least, most) => format!("a whole number from {least} to {most}"),
         };
-        match newtype(node).value {
+        match node.value {
             Value::Integer(value) if (least..=most).contains(&value) => {}
             _ => self.wrong(node, &expected, about),
         }
     }
 
     fn number(&mut self, node: &Node, schema: Schema<'a>, about: Option<&str>) {
-        let value = match newtype(node).value {
+        let value = match node.value {
             Value::Integer(value) => value as f64,
             Value::Float(value) => value,
             _ => return self.wrong(node, &number_in_words(schema), about),
@@ -345,7 +342,10 @@ impl<'a> Checker<'a> {
             (None, Value::Name(_)) => {}
             (None, _) => self.wrong(node, &format!("`{name}` alone"), None),
             (Some(_), Value::Name(_)) => self.wrong(node, &format!("`{name}(…)` with what it holds"), None),
-            (Some(inside), Value::Tuple { items, .. }) if items.len() == 1 => self.check(&items[0], *inside),
+            // A variant that holds a tuple is written like the tuple.
+            (Some(inside), Value::Tuple { items, .. }) if items.len() == 1 && !inside.resolved().is_tuple() => {
+                self.check(&items[0], *inside);
+            }
             (Some(inside), _) => self.check(node, *inside),
         }
     }
@@ -363,14 +363,6 @@ impl<'a> Checker<'a> {
         if let Some(best) = attempts.min_by_key(|mistakes| (shallow(mistakes), mistakes.len())) {
             self.mistakes.extend(best);
         }
-    }
-}
-
-/// `Name(x)` is read like `x` where a newtype is wanted.
-fn newtype(node: &Node) -> &Node {
-    match &node.value {
-        Value::Tuple { items, .. } if items.len() == 1 => newtype(&items[0]),
-        _ => node,
     }
 }
 

@@ -136,7 +136,7 @@ impl<'a> Parts<'a> {
         }
         if let Some(horizon) = self.horizon
             && needs.episodes
-            && horizon.get() % spec.time_limit != 0
+            && !horizon.get().is_multiple_of(spec.time_limit)
         {
             let limit = spec.time_limit;
             let message = format!("{name} learns from whole episodes, and {horizon} steps are no multiple of {limit}");

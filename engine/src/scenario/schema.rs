@@ -158,6 +158,11 @@ impl<'a> Schema<'a> {
         self.text("type") == Some("null")
     }
 
+    /// Whether this is a list of a length that cannot change.
+    pub(super) fn is_tuple(self) -> bool {
+        self.number("maxItems").is_some_and(|most| self.number("minItems") == Some(most))
+    }
+
     /// The alternatives, `None` apart.
     pub(super) fn alternatives(self) -> Option<Vec<Schema<'a>>> {
         let mut all: Vec<_> = self.list("anyOf").into_iter().flatten().collect();

@@ -124,9 +124,9 @@ impl Cell<'_> {
         let (mut state, action) = (vec![self.state as u32; rows], vec![self.action as u32; rows]);
         let mut reward = vec![f32::NAN; rows * self.model.tasks];
         dynamics.step(Moves { action: &action, words, state: &mut state, reward: &mut reward });
-        for row in 0..rows {
+        for (row, &state) in state.iter().enumerate() {
             let rewards: Vec<f32> = reward.iter().skip(row).step_by(rows).copied().collect();
-            with(row, state[row], &rewards);
+            with(row, state, &rewards);
         }
     }
 }

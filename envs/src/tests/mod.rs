@@ -24,7 +24,7 @@ fn text(name: &str) -> String {
 }
 
 /// The environment of a scenario file.
-fn scenario(name: &str) -> Box<dyn Environment> {
+pub(crate) fn scenario(name: &str) -> Box<dyn Environment> {
     let mut environment = parse(&text(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let path = folder().join(name);
     environment.resolve(path.parent().unwrap()).unwrap_or_else(|problem| panic!("{name}: {problem}"));
