@@ -373,7 +373,7 @@ fn rollouts_that_are_cut_up() {
     // One step of a few lanes at a time, several steps of a few lanes, several of all lanes.
     let cuts = [(1, 16, 1, [5, 3]), (6_000, 48, 1 << 20, [33, 50]), (40_000, 16, 1 << 20, [33, 50])];
     for (trajectory, steps, work, horizons) in cuts {
-        let device = device.clone().with_budget(Budget { trajectory, steps, work });
+        let device = device.clone().with_budget(Budget { trajectory, steps, work, across: 2 });
         several(&mut Pair::new(&Stream { time_limit: 20 }, 65, &device, false), &horizons);
         several(&mut Pair::new(&Ring { time_limit: 13 }, 31, &device, true), &horizons);
     }

@@ -245,7 +245,7 @@ impl Batch {
 
     /// Cuts a rollout into dispatches that are short enough, and whose trajectories fit.
     fn plan(&self, steps: Steps, keeps: bool) -> Result<Vec<Chunk>, DeviceError> {
-        let Budget { trajectory, steps: most, work } = self.device.budget;
+        let Budget { trajectory, steps: most, work, .. } = self.device.budget;
         let (tile, largest) = (u64::from(TILE_STEPS), self.device.info().largest_column);
         // Whole lanes, because fairness rewards see whole lanes, and whole blocks of noise.
         let agents = self.spec.agents() as usize;
@@ -324,7 +324,7 @@ impl Batch {
             padding: [0; 2],
         };
         let workgroups = (part as u32).div_ceil(TILE_ROWS);
-        let across = workgroups.min(self.device.info().workgroups);
+        let across = workgroups.min(self.device.info().workgroups).min(self.device.budget.across.max(1));
         let copy = launch.keeps.then(|| (&self.trajectory, &self.staging[staging], 4 * self.words(part, steps)));
         self.submit(
             "running a rollout",

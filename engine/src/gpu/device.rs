@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
-    /// A GPU where there is one, the processor otherwise.
+    /// A GPU where there is one that can run rollouts, the processor otherwise.
     #[default]
     Auto,
     /// The processor.
@@ -173,11 +173,13 @@ pub struct Budget {
     pub steps: u32,
     /// Steps of a dispatch at most, summed over its rows, so that no watchdog thinks that the device hangs.
     pub work: u64,
+    /// Workgroups of a dispatch that are numbered in one dimension. The device's own limit is a bound, too.
+    pub across: u32,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Budget { trajectory: 256 << 20, steps: 256, work: 1 << 28 }
+        Budget { trajectory: 256 << 20, steps: 256, work: 1 << 28, across: u32::MAX }
     }
 }
 
@@ -200,6 +202,7 @@ impl Device {
             DeviceChoice::Software => best(|info| info.kind == AdapterKind::Software),
         };
         match (found, choice) {
+            (Some(adapter), DeviceChoice::Auto) if AdapterInfo::of(&adapter).lacks().is_some() => Ok(None),
             (Some(adapter), _) => Device::of(&adapter).map(Some),
             (None, DeviceChoice::Auto | DeviceChoice::Cpu) => Ok(None),
             (None, DeviceChoice::Gpu) => Err(DeviceError::NoAdapter {
@@ -312,13 +315,18 @@ fn meaning(doing: &'static str, error: wgpu::Error) -> DeviceError {
     }
 }
 
-/// The best adapter of a kind: a discrete one before others, then the one that the system lists first.
+/// The best adapter of a kind: one that can run rollouts before others, a discrete one before others, then the one that
+/// the system lists first.
 fn best(fits: fn(&AdapterInfo) -> bool) -> Option<wgpu::Adapter> {
-    let rank = |adapter: &wgpu::Adapter| match AdapterInfo::of(adapter).kind {
-        AdapterKind::Discrete => 0,
-        AdapterKind::Virtual => 1,
-        AdapterKind::Integrated => 2,
-        AdapterKind::Software | AdapterKind::Other => 3,
+    let rank = |adapter: &wgpu::Adapter| {
+        let info = AdapterInfo::of(adapter);
+        let kind = match info.kind {
+            AdapterKind::Discrete => 0,
+            AdapterKind::Virtual => 1,
+            AdapterKind::Integrated => 2,
+            AdapterKind::Software | AdapterKind::Other => 3,
+        };
+        (info.lacks().is_some(), kind)
     };
     enumerate().into_iter().filter(|adapter| fits(&AdapterInfo::of(adapter))).min_by_key(rank)
 }
