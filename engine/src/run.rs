@@ -54,6 +54,8 @@ pub struct Iteration {
     pub exact: Option<Returns>,
     /// By how much the constraints are exceeded, by the exact returns where there are any, else by the rollout's.
     pub overruns: Vec<Overrun>,
+    /// What the fairness rewards report of how the next rollout is shaped.
+    pub fairness: Vec<(String, f64)>,
     /// What the optimizer reports of its update.
     pub update: Vec<(String, f64)>,
     /// Hash of all columns and of the learner after the update.
@@ -154,6 +156,7 @@ impl Run {
             self.sim.advance(self.horizon)?;
         }
         let training = self.sim.take_returns();
+        let fairness = self.sim.fairness_report();
         let mut update = Vec::new();
         if let Actor::Learner(learner) = &mut self.actor {
             let nothing = self.sim.room(0);
@@ -168,7 +171,7 @@ impl Run {
         });
         let state_hash = self.hash();
         let (number, steps) = (self.done, self.sim.steps());
-        Ok(Some(Iteration { number, steps, training, evaluation, exact, overruns, update, state_hash }))
+        Ok(Some(Iteration { number, steps, training, evaluation, exact, overruns, fairness, update, state_hash }))
     }
 
     /// Evaluates the policy as it is now, if it is time.
@@ -245,6 +248,7 @@ impl Iteration {
             metrics.push(("shaped_return_mean".to_owned(), taught));
         }
         metrics.extend(self.overruns.iter().map(|overrun| (format!("overrun.{}", overrun.row), overrun.value)));
+        metrics.extend(self.fairness.iter().map(|(name, value)| (format!("fairness.{name}"), *value)));
         metrics.extend(self.update.iter().map(|(name, value)| (format!("update.{name}"), *value)));
         metrics
     }
