@@ -94,7 +94,7 @@ impl Tale {
 
     fn iteration(&self, number: u64) -> Iteration {
         let last = number == self.iterations;
-        let evaluated = self.every.is_some_and(|every| last || number % u64::from(every) == 0);
+        let evaluated = self.every.is_some_and(|every| last || number.is_multiple_of(u64::from(every)));
         let overrun = |value| Overrun { row: "A − B, upstream".to_owned(), value };
         Iteration {
             number,
