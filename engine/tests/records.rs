@@ -518,6 +518,7 @@ fn a_crash_while_finishing_changes_no_byte() {
         if let Some(next) = order.get(finished) {
             let bytes = fs::read(path.join(next)).expect("the file can be read");
             fs::write(again.join(format!("{next}.partial")), &bytes[..bytes.len() / 2]).expect("it can be written");
+            fs::write(again.join("checkpoints/0000000099.checkpoint.partial"), "half").expect("it can be written");
         } else {
             fs::remove_file(again.join("journal/entries")).expect("the journal can be removed");
         }
