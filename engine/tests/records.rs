@@ -94,7 +94,7 @@ impl Tale {
 
     fn iteration(&self, number: u64) -> Iteration {
         let last = number == self.iterations;
-        let evaluated = self.every.is_some_and(|every| last || number % u64::from(every) == 0);
+        let evaluated = self.every.is_some_and(|every| last || number.is_multiple_of(u64::from(every)));
         let overrun = |value| Overrun { row: "A − B, upstream".to_owned(), value };
         Iteration {
             number,
@@ -519,6 +519,7 @@ fn a_crash_while_finishing_changes_no_byte() {
         if let Some(next) = order.get(finished) {
             let bytes = fs::read(path.join(next)).expect("the file can be read");
             fs::write(again.join(format!("{next}.partial")), &bytes[..bytes.len() / 2]).expect("it can be written");
+            fs::write(again.join("checkpoints/0000000099.checkpoint.partial"), "half").expect("it can be written");
         } else {
             fs::remove_file(again.join("journal/entries")).expect("the journal can be removed");
         }

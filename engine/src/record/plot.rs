@@ -8,10 +8,10 @@ pub(super) const COLOURS: usize = 8;
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 250.0;
-const LEFT: f64 = 50.0;
-const RIGHT: f64 = 10.0;
-const TOP: f64 = 26.0;
-const BOTTOM: f64 = 38.0;
+const LEFT: f64 = 54.0;
+const RIGHT: f64 = 16.0;
+const TOP: f64 = 28.0;
+const BOTTOM: f64 = 42.0;
 /// Points of a line; more are averaged.
 pub(super) const POINTS: usize = 200;
 
@@ -56,7 +56,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// Around all finite values, from one round number to another. None where there is nothing.
+    /// Around all finite values, from half a step below to half a step above. None where there is nothing.
     fn around(values: impl Iterator<Item = f64>, ticks: f64) -> Option<Axis> {
         let finite = values.filter(|value| value.is_finite());
         let (mut low, mut high) =
@@ -69,14 +69,18 @@ impl Axis {
             (low, high) = (low - room, high + room);
         }
         let step = round_step((high - low) / ticks);
-        Some(Axis { low: (low / step).floor() * step, high: (high / step).ceil() * step, step })
+        let half = step / 2.0;
+        Some(Axis { low: (low / half).floor() * half, high: (high / half).ceil() * half, step })
     }
 
-    /// Around whole numbers, exactly.
-    fn of_iterations(self, values: (f64, f64)) -> Axis {
-        let step = self.step.max(1.0).round();
-        let (low, high) = values;
-        if low == high { Axis { low: low - 1.0, high: high + 1.0, step } } else { Axis { low, high, step } }
+    /// From the least value to the greatest, if they differ.
+    fn exactly(self, (low, high): (f64, f64)) -> Axis {
+        if low < high { Axis { low, high, ..self } } else { self }
+    }
+
+    /// With ticks at whole numbers only.
+    fn of_iterations(self) -> Axis {
+        Axis { step: self.step.max(1.0).round(), ..self }
     }
 
     fn ticks(self) -> Vec<f64> {
@@ -100,6 +104,11 @@ fn round_step(raw: f64) -> f64 {
 
 /// A number as people write it: four digits that matter, thousands apart.
 pub(super) fn number(value: f64) -> String {
+    with_digits(value, 4)
+}
+
+/// A number with so many digits that matter, or all before its point.
+pub(super) fn with_digits(value: f64, matter: i32) -> String {
     let size = value.abs();
     if !value.is_finite() {
         return "–".to_owned();
@@ -108,9 +117,9 @@ pub(super) fn number(value: f64) -> String {
         return "0".to_owned();
     }
     if !(1e-4..1e9).contains(&size) {
-        return format!("{value:.3e}").replace('-', "−");
+        return format!("{value:.*e}", (matter - 1).max(0) as usize).replace('-', "−");
     }
-    let digits = (3 - size.log10().floor() as i32).clamp(0, 8) as usize;
+    let digits = (matter - 1 - size.log10().floor() as i32).clamp(0, 8) as usize;
     let text = format!("{size:.digits$}");
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
     let part = part.trim_end_matches('0');
@@ -122,7 +131,7 @@ pub(super) fn number(value: f64) -> String {
 fn thousands(digits: &str) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -169,15 +178,19 @@ impl Plot<'_> {
         let steps = series.iter().any(|series| series.stroke == Stroke::Steps);
         let base = self.mark.or(steps.then_some(0.0));
         points().next()?;
-        let x = Axis::around(xs, 5.0)?;
-        let x = if steps { x } else { x.of_iterations(bounds) };
+        let x = Axis::around(xs, 5.0)?.exactly(bounds);
+        let x = if steps { x } else { x.of_iterations() };
         let y = Axis::around(points().map(|(_, y)| y).chain(base), 5.0)?;
         let mut svg = String::new();
         let label = escape(&format!("{} over {}", self.y, self.x));
         // Writing to a string cannot fail, here and below.
         let _ = write!(svg, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
         self.axes(&mut svg, x, y);
+        // Many areas over each other are mud: then outlines alone.
+        let filled = if series.len() > 3 { "" } else { " class=\"filled\"" };
+        let _ = write!(svg, "<g{filled}>");
         series.iter().for_each(|series| series.draw(&mut svg, x, y));
+        svg.push_str("</g>");
         hits(&mut svg, &series, x, self.x);
         svg.push_str("</svg>");
         Some(format!("{svg}{}", legend(&series)))
@@ -197,6 +210,7 @@ impl Plot<'_> {
             let _ = write!(svg, "<path class=\"grid\" d=\"M{at:.1} {bottom}v4\"/>");
             let _ = write!(svg, "<text class=\"x\" x=\"{at:.1}\" y=\"{}\">{label}</text>", bottom + 16.0);
         }
+        let _ = write!(svg, "<path class=\"axis\" d=\"M{LEFT} {bottom}H{right}\"/>");
         let _ = write!(svg, "<text x=\"2\" y=\"12\">{}</text>", escape(self.y));
         let middle = (LEFT + right) / 2.0;
         let _ = write!(svg, "<text class=\"x\" x=\"{middle}\" y=\"{}\">{}</text>", HEIGHT - 4.0, escape(self.x));
@@ -297,9 +311,11 @@ fn hits(svg: &mut String, series: &[Series], x: Axis, name: &str) {
     }
 }
 
+/// What is faint beside something strong of its colour goes without saying.
 fn legend(series: &[Series]) -> String {
+    let strong = |colour: usize| series.iter().any(|other| other.colour == colour && other.stroke != Stroke::Faint);
     let mut html = String::from("<ul class=\"legend\">");
-    for series in series {
+    for series in series.iter().filter(|series| series.stroke != Stroke::Faint || !strong(series.colour)) {
         let class = if series.stroke == Stroke::Faint { "faint" } else { "strong" };
         let _ = write!(html, "<li class=\"{class} c{}\">{}</li>", series.colour, escape(&series.name));
     }

@@ -4,7 +4,7 @@ use super::folder;
 use super::lanes::{Lanes, Phase};
 use super::manifest::Manifest;
 use super::past::{Past, open};
-use super::plot::{COLOURS, Plot, Series, Stroke, number};
+use super::plot::{COLOURS, POINTS, Plot, Series, Stroke, number, with_digits};
 use super::{RecordError, disk, tables};
 use minijinja::Environment;
 use minijinja::value::Serde;
@@ -12,6 +12,9 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 const TEMPLATE: &str = include_str!("report.html");
+
+/// Groups beyond which training is not drawn beside evaluations.
+const CROWD: usize = 4;
 
 /// Writes `report.html` from the other files of a folder, whether the run is done or not, and says where it is.
 pub fn report(path: impl AsRef<Path>) -> Result<PathBuf, RecordError> {
@@ -111,17 +114,32 @@ fn evaluated(past: &Past, name: &str) -> Option<Vec<(f64, Option<f64>)>> {
     Some(points.into_iter().filter(|(_, value)| value.is_some()).collect())
 }
 
-/// A column as it was in training and in evaluations: the latter is what the eye should follow, where there is one.
+/// A column as it was in evaluations, and in training: fainter where there are evaluations, and not at all where the
+/// lines would be too many.
 fn both(past: &Past, column: &str, name: &str, colour: usize) -> Vec<Series> {
-    let evaluated = evaluated(past, column);
-    let (stroke, suffix) = if evaluated.is_some() { (Stroke::Faint, ", training") } else { (Stroke::Strong, "") };
-    let evaluation = |points| Series { name: name.to_owned(), colour, stroke: Stroke::Strong, points };
-    let training = |points| Series { name: format!("{name}{suffix}"), colour, stroke, points };
-    evaluated.map(evaluation).into_iter().chain(points(past, column).map(training)).collect()
+    let series = |name: String, stroke, points| Series { name, colour, stroke, points };
+    let training = points(past, column);
+    let Some(evaluation) = evaluated(past, column) else {
+        return training.map(|points| series(name.to_owned(), Stroke::Strong, points)).into_iter().collect();
+    };
+    let faint = training.filter(|_| past.manifest.groups.len() <= CROWD);
+    let faint = faint.map(|points| series(format!("{name}, training"), Stroke::Faint, points));
+    faint.into_iter().chain([series(name.to_owned(), Stroke::Strong, evaluation)]).collect()
+}
+
+/// What a person has to know to read the lines.
+fn reading(past: &Past) -> String {
+    let evaluated = past.columns.iter().any(|name| name == "evaluation.gap");
+    let phases = match (evaluated, past.manifest.groups.len() > CROWD) {
+        (true, false) => "Evaluations; dashed in the same colour: training. ",
+        (true, true) => "Evaluations. ",
+        (false, _) => "",
+    };
+    format!("{phases}{}", averaged(past))
 }
 
 fn averaged(past: &Past) -> &'static str {
-    if past.rows.len() > super::plot::POINTS { "Each point is the mean of several iterations. " } else { "" }
+    if past.rows.len() > POINTS { "Each point is the mean of several iterations. " } else { "" }
 }
 
 const NO_EPISODE: &str = "No episode has ended yet.";
@@ -134,7 +152,7 @@ fn returns(past: &Past, shown: &Shown) -> Figure {
     });
     let y = if past.manifest.tasks.len() > 1 { "return per episode, all tasks" } else { "return per episode" };
     let plot = Plot { x: "iteration", y, mark: None, series: series.collect() };
-    let note = format!("{}{}", shown.note, averaged(past));
+    let note = format!("{}{}", shown.note, reading(past));
     Figure { title: "What groups earn", html: plot.html(), nothing: NO_EPISODE, note }
 }
 
@@ -151,7 +169,7 @@ fn gaps(past: &Past) -> Figure {
         series.extend(tasks.iter().enumerate().filter_map(of_task));
     }
     let plot = Plot { x: "iteration", y: "difference in return per episode", mark: Some(0.0), series };
-    let note = format!("The largest difference between two groups in a task; 0 is parity. {}", averaged(past));
+    let note = format!("The largest difference between two groups in a task; 0 is parity. {}", reading(past));
     Figure { title: "Gap between groups", html: plot.html(), nothing: NO_EPISODE, note }
 }
 
@@ -223,15 +241,21 @@ impl Bins {
         Bins { low, width: (high - low) / count as f64, count }
     }
 
-    /// The share of values in each, at its left edge, and nothing at the right edge of the last.
+    /// The share of values in each, at its left edge, and nothing at the right edge of the last; no empty ends.
     fn shares(&self, values: &[f64]) -> Vec<(f64, Option<f64>)> {
         let mut counts = vec![0u64; self.count + 1];
         for value in values {
             counts[(((value - self.low) / self.width) as usize).min(self.count - 1)] += 1;
         }
         let share = |count: u64| 100.0 * count as f64 / values.len() as f64;
-        let edges = counts.into_iter().enumerate();
-        edges.map(|(index, count)| (self.low + index as f64 * self.width, Some(share(count)))).collect()
+        let filled = |(_, count): &(usize, u64)| *count > 0;
+        let edges: Vec<(usize, u64)> = counts.into_iter().enumerate().skip_while(|edge| !filled(edge)).collect();
+        let end = edges.iter().rposition(filled).map_or(0, |last| last + 2);
+        edges
+            .into_iter()
+            .take(end)
+            .map(|(index, count)| (self.low + index as f64 * self.width, Some(share(count))))
+            .collect()
     }
 }
 
@@ -287,7 +311,7 @@ fn table(past: &Past, lanes: Option<&Lanes>) -> Table {
     let several = past.manifest.tasks.len() > 1;
     let tasks = if several { past.manifest.tasks.clone() } else { Vec::new() };
     let Some(lanes) = lanes else { return Table { tasks, rows: Vec::new(), note: String::new() } };
-    let estimate = |mean, error| Estimate { mean: number(mean), error: number(error) };
+    let estimate = |mean, error| Estimate { mean: number(mean), error: with_digits(error, 2) };
     let groups = lanes.groups(&past.manifest).into_iter();
     let rows = groups.map(|(name, group)| {
         let of_tasks = group.tasks.0.iter().filter(|_| several);
