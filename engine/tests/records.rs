@@ -264,7 +264,7 @@ fn the_summary_is_of_the_last_evaluation_and_found_by_path() {
     near("groups.A.return_mean", evaluation.totals()[0]);
     near("groups.B, \"the others\".tasks.downstream.return_mean", evaluation.get(1, 1));
     near("groups.A.tasks.upstream.standard_error", evaluation.standard_error[0]);
-    near("update.gradient_norm", 1.0 / ITERATIONS as f64);
+    near("gradient_norm", 1.0 / ITERATIONS as f64);
     assert_eq!(summary.get("evaluation.gap"), None);
     assert_eq!((summary.steps, summary.agent_steps), (560, 560 * 15));
     assert_eq!((summary.seconds, summary.agent_steps_per_second), (None, None));
@@ -419,7 +419,7 @@ fn events_are_those_of_tensorboard() {
         let norm = scalars.iter().find_map(|(_, scalar)| {
             let Field::Bytes(scalar) = scalar else { panic!("{scalar:?}") };
             match &fields(scalar)[..] {
-                [(1, Field::Bytes(b"update/gradient_norm")), (2, Field::Float(value))] => Some(*value),
+                [(1, Field::Bytes(b"training/gradient_norm")), (2, Field::Float(value))] => Some(*value),
                 _ => None,
             }
         });

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-PREFIXES = ("evaluation", "exact", "update", "overrun")
+PREFIXES = ("evaluation", "exact", "fairness", "overrun")
 
 
 def tag(column):

@@ -2,6 +2,10 @@
 
 use super::{Device, DeviceError};
 use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long results that have been computed may take to be handed over.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A buffer of `size` bytes.
 pub(super) fn allocate(device: &Device, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, DeviceError> {
@@ -71,7 +75,8 @@ pub(super) fn with_words(
         });
     })?;
     device.wait(submission)?;
-    let mapped = receiver.try_recv().map_err(|error| failed(error.to_string()))?;
+    // Another thread that waits on the same device may be the one that is told, a moment later.
+    let mapped = receiver.recv_timeout(PATIENCE).map_err(|error| failed(error.to_string()))?;
     mapped.map_err(|error| failed(error.to_string()))?;
     let view = slice.get_mapped_range().map_err(|error| failed(error.to_string()))?;
     read(bytemuck::cast_slice(&view));

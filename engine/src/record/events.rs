@@ -38,7 +38,7 @@ pub(super) fn event(names: &[String], entry: &Entry) -> Vec<u8> {
 /// TensorBoard groups charts by what stands before the first slash.
 fn tag(name: &str) -> String {
     match name.split_once('.') {
-        Some((kind @ ("evaluation" | "exact" | "update" | "overrun"), rest)) => format!("{kind}/{rest}"),
+        Some((kind @ ("evaluation" | "exact" | "fairness" | "overrun"), rest)) => format!("{kind}/{rest}"),
         _ => format!("training/{name}"),
     }
 }
