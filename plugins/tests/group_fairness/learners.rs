@@ -94,37 +94,45 @@ fn near(found: f64, expected: f64, tolerance: f64, what: &str) {
     assert!((found - expected).abs() <= tolerance, "{what}: {found}, not {expected}");
 }
 
-/// The practical setting on two tasks: never unfair, and it learns.
+/// The practical setting on two tasks. With κ = 5e-4 nothing is guaranteed: 31 of 40 seeds were never unfair, the
+/// others in up to 168 of 20,000 episodes, early on.
 #[test]
-fn two_tasks_are_learned_without_a_single_violation() {
-    for seed in [1] {
+fn two_tasks_are_learned_and_hardly_ever_violated() {
+    let mut never = 0;
+    for seed in 0..10 {
         let optimizer: OptPess = read("(epsilon: 0.5, epsilon_0: 0.1, episodes: 20000, beta_scale: 0.0005)");
-        let mut trial = Trial::new(instances::multi_task(), &optimizer, seed);
-        let begun = std::time::Instant::now();
+        let mut trial = Trial::new(instances::multi_task(), &optimizer, 1000 * seed);
         trial.run(5000);
         let early = trial.get("regret");
         trial.run(15_000);
         let late = trial.get("regret");
-        println!("{:.1} s: {early} {late} {:?}", begun.elapsed().as_secs_f64(), trial.report);
-        assert_eq!(trial.get("violations"), 0.0);
-        assert!(late / early <= 2.2 && (1e3..6e3).contains(&late), "regret {early}, then {late}");
+        println!("{early:.0} {late:.0} {:?}", trial.report);
+        assert!(late / early <= 2.2 && (2e3..5e3).contains(&late), "regret {early}, then {late}");
         assert!((0.40..=0.50).contains(&trial.get("gap")), "gap {}", trial.get("gap"));
         assert!(trial.get("lp_solves") < 100.0 && trial.get("lp_failures") == 0.0);
         assert!((0.01..0.2).contains(&trial.get("pi0_share")));
-        assert!(trial.get("regret_pi0") < -5000.0, "π⁰ is beaten by far");
+        assert!(trial.get("regret_pi0") < -12_000.0, "π⁰ is beaten by far");
         near(trial.get("fair_optimum"), 10.883288, 1e-6, "optimum");
+        assert!(trial.get("violations") < 200.0);
+        never += u32::from(trial.get("violations") == 0.0);
     }
+    assert!(never >= 6, "{never} of 10 seeds never unfair");
 }
 
+/// What is fair in task 1 is, once learned, not fair in task 2. It takes a larger bonus to get there: with α = M w the
+/// learner stays with a poor policy.
 #[test]
 fn fairness_learned_in_one_task_is_none_in_the_other() {
-    let optimizer: OptPess =
-        read("(epsilon: 0.5, epsilon_0: 0.1, episodes: 5000, beta_scale: 0.0005, compare: Tasks([0]))");
-    let mut trial = Trial::new(instances::multi_task(), &optimizer, 2);
-    trial.run(5000);
-    println!("{:?}", trial.report);
-    assert!(trial.get("gap_task_1") <= 0.5 && trial.get("gap_task_2") > 0.5);
-    assert!(trial.get("violations") > 1000.0);
+    let optimizer: OptPess = read(
+        "(epsilon: 0.5, epsilon_0: 0.1, episodes: 5000, beta_scale: 0.0005, alpha: Times(5.0), compare: Tasks([0]))",
+    );
+    for seed in 0..3 {
+        let mut trial = Trial::new(instances::multi_task(), &optimizer, 1000 * seed);
+        trial.run(5000);
+        println!("{:?}", trial.report);
+        assert!(trial.get("gap_task_1") <= 0.5 && trial.get("gap_task_2") > 0.8);
+        assert!(trial.get("violations") > 4000.0);
+    }
 }
 
 #[test]
