@@ -12,6 +12,11 @@ pub trait FairnessReward: std::fmt::Debug + Send + Sync {
     /// Rewrites `batch.shaped`, which holds the paid rewards, or what the plugin listed before made of them.
     fn shape(&self, batch: RewardBatch<'_>);
 
+    /// What is worth plotting, by name, given the mean returns that the next rollout is shaped with, `[groups, tasks]`.
+    fn report(&self, _spec: &Spec, _expected: &[f64]) -> Vec<(String, f64)> {
+        Vec::new()
+    }
+
     /// What in this environment or in the fields makes no sense.
     fn check(&self, _spec: &Spec) -> Vec<Problem> {
         Vec::new()

@@ -263,3 +263,86 @@ mod x86 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+
+    const KEY: Key = Key([1, 0xdead_beef, 3, 4, 0x8000_0000, 6, 7, u32::MAX]);
+    /// Steps and blocks whose halves matter.
+    const STEPS: [u64; 4] = [0, 1, 0xffff_ffff, 0x1_2345_6789_abcd];
+
+    fn by_rand_chacha(key: Key, step: u64, first: u64, len: usize) -> Vec<u32> {
+        let mut rng = ChaCha8Rng::from_seed(key.bytes());
+        rng.set_stream(step);
+        rng.set_word_pos(first.into());
+        (0..len).map(|_| rng.next_u32()).collect()
+    }
+
+    #[test]
+    fn words_are_those_of_rand_chacha() {
+        for step in STEPS {
+            for first in [0, 1, 15, 16, 17, 250, (1 << 36) - 20, 1 << 40] {
+                for len in [0, 1, 5, 15, 16, 17, 31, 127, 128, 129, 255, 256, 257, 300, 1000] {
+                    let mut words = vec![0; len];
+                    KEY.fill(step, first, &mut words);
+                    assert_eq!(words, by_rand_chacha(KEY, step, first, len), "{len} words from {first} of {step}");
+                }
+                assert_eq!(vec![KEY.word(step, first)], by_rand_chacha(KEY, step, first, 1));
+            }
+        }
+    }
+
+    /// The key of zeros, as printed by `rand_chacha` 0.10 and by the reference implementation of ChaCha8.
+    #[test]
+    fn the_first_words_of_the_key_of_zeros_are_known() {
+        let mut words = [0; 4];
+        Key([0; 8]).fill(0, 0, &mut words);
+        assert_eq!(words.map(u32::swap_bytes), [0x3e00_ef2f, 0x895f_40d6, 0x7f5b_b8e8, 0x1f09_a5a1]);
+    }
+
+    #[test]
+    fn every_width_agrees() {
+        let first = u64::from(u32::MAX) - 5;
+        for step in STEPS {
+            let mut one_by_one = vec![0; 16 * 45];
+            tile::<1>(&KEY.0, step, first, &mut one_by_one);
+            let mut portable = vec![0; 16 * 45];
+            tile::<4>(&KEY.0, step, first, &mut portable);
+            assert_eq!(portable, one_by_one);
+            #[cfg(target_arch = "x86_64")]
+            {
+                let mut wide = vec![0; 16 * 45];
+                if is_x86_feature_detected!("avx2") {
+                    // SAFETY: the feature was just detected.
+                    unsafe { x86::fill_avx2(&KEY.0, step, first, &mut wide) };
+                    assert_eq!(wide, one_by_one, "AVX2");
+                }
+                if is_x86_feature_detected!("avx512f") {
+                    wide.fill(0);
+                    // SAFETY: the feature was just detected.
+                    unsafe { x86::fill_avx512(&KEY.0, step, first, &mut wide) };
+                    assert_eq!(wide, one_by_one, "AVX-512");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn purposes_phases_and_seeds_have_keys_of_their_own() {
+        let mut keys = Vec::new();
+        for seed in [0, 1, 1 << 32] {
+            for phase in [Phase::Training, Phase::Evaluation] {
+                for purpose in [Purpose::Transition, Purpose::Policy, Purpose::Reset, Purpose::Learner] {
+                    keys.push(Key::new(seed, phase, purpose));
+                }
+            }
+        }
+        for (index, key) in keys.iter().enumerate() {
+            assert!(!keys[..index].contains(key));
+            assert_eq!(&key.bytes()[16..], b"isonomy noise v1");
+        }
+    }
+}

@@ -1,13 +1,13 @@
 // Noise is addressed, not drawn: the twin of noise.rs, word for word.
 
 // Whose noise it is.
-struct Key {
+struct NoiseKey {
     low: vec4<u32>,
     high: vec4<u32>,
 }
 
 // The sixteen words of one block, in order.
-struct Block {
+struct NoiseBlock {
     a: vec4<u32>,
     b: vec4<u32>,
     c: vec4<u32>,
@@ -19,7 +19,7 @@ fn rotate_left(x: vec4<u32>, by: u32) -> vec4<u32> {
 }
 
 // Four quarter rounds side by side: on the columns of a block, or on its diagonals once its rows are turned.
-fn quarters(block: Block) -> Block {
+fn quarters(block: NoiseBlock) -> NoiseBlock {
     var x = block;
     x.a += x.b;
     x.d = rotate_left(x.d ^ x.a, 16u);
@@ -32,23 +32,23 @@ fn quarters(block: Block) -> Block {
     return x;
 }
 
-fn double_round(block: Block) -> Block {
+fn double_round(block: NoiseBlock) -> NoiseBlock {
     let columns = quarters(block);
-    let diagonals = quarters(Block(columns.a, columns.b.yzwx, columns.c.zwxy, columns.d.wxyz));
-    return Block(diagonals.a, diagonals.b.wxyz, diagonals.c.zwxy, diagonals.d.yzwx);
+    let diagonals = quarters(NoiseBlock(columns.a, columns.b.yzwx, columns.c.zwxy, columns.d.wxyz));
+    return NoiseBlock(diagonals.a, diagonals.b.wxyz, diagonals.c.zwxy, diagonals.d.yzwx);
 }
 
 // The words at positions `16 * block ..` of the stream `step`, a 64-bit number, its low half first.
-fn noise_block(key: Key, step: vec2<u32>, block: u32) -> Block {
+fn noise_block(key: NoiseKey, step: vec2<u32>, block: u32) -> NoiseBlock {
     // "expand 32-byte k"
     let name = vec4(0x61707865u, 0x3320646eu, 0x79622d32u, 0x6b206574u);
-    let start = Block(name, key.low, key.high, vec4(block, 0u, step));
+    let start = NoiseBlock(name, key.low, key.high, vec4(block, 0u, step));
     let end = double_round(double_round(double_round(double_round(start))));
-    return Block(end.a + start.a, end.b + start.b, end.c + start.c, end.d + start.d);
+    return NoiseBlock(end.a + start.a, end.b + start.b, end.c + start.c, end.d + start.d);
 }
 
 // `by` steps later.
-fn later(step: vec2<u32>, by: u32) -> vec2<u32> {
+fn step_later(step: vec2<u32>, by: u32) -> vec2<u32> {
     let low = step.x + by;
     return vec2(low, step.y + u32(low < by));
 }

@@ -55,6 +55,8 @@ pub struct Iteration {
     pub exact: Option<Returns>,
     /// By how much the constraints are exceeded, by the exact returns where there are any, else by the rollout's.
     pub overruns: Vec<Overrun>,
+    /// What the fairness rewards report of how the next rollout is shaped.
+    pub fairness: Vec<(String, f64)>,
     /// What the optimizer reports of its update.
     pub update: Vec<(String, f64)>,
     /// Hash of all columns and of the learner after the update.
@@ -157,6 +159,7 @@ impl Run {
             self.sim.advance(self.horizon)?;
         }
         let training = self.sim.take_returns();
+        let fairness = self.sim.fairness_report();
         let mut update = Vec::new();
         if let Actor::Learner(learner) = &mut self.actor {
             let nothing = self.sim.room(0);
@@ -171,7 +174,7 @@ impl Run {
         });
         let state_hash = self.hash();
         let (number, steps) = (self.done, self.sim.steps());
-        Ok(Some(Iteration { number, steps, training, evaluation, exact, overruns, update, state_hash }))
+        Ok(Some(Iteration { number, steps, training, evaluation, exact, overruns, fairness, update, state_hash }))
     }
 
     /// The expected returns of the policy that acted; a rule is evaluated only once.
@@ -262,6 +265,7 @@ impl Iteration {
             metrics.push(("shaped_return_mean".to_owned(), taught));
         }
         metrics.extend(self.overruns.iter().map(|overrun| (format!("overrun.{}", overrun.row), overrun.value)));
+        metrics.extend(self.fairness.iter().map(|(name, value)| (format!("fairness.{name}"), *value)));
         // A planner knows exactly what a rollout only estimates.
         metrics.retain(|(name, _)| !self.update.iter().any(|(known, _)| known == name));
         metrics.extend(self.update.iter().cloned());

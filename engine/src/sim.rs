@@ -120,7 +120,17 @@ impl Builder {
         schedule.add_systems(record_rewards.in_set(Record));
         schedule.add_systems(finish.in_set(Reset));
         let stored = <(Reward, Shaped, Utility, Return, Taught)>::stored();
-        Builder { spec, lanes, world, schedule, stored, lend: None, start: None, observation: None, scheduled: false }
+        Builder {
+            spec,
+            lanes,
+            world,
+            schedule,
+            stored,
+            lend: None,
+            start: None,
+            observation: None,
+            scheduled: false,
+        }
     }
 
     /// Shapes of what is being built.
@@ -247,6 +257,9 @@ impl Sim {
         setup: Setup<'_>,
     ) -> Result<Sim, BuildError> {
         let spec = environment.spec();
+        if let Some(device) = setup.device {
+            device.fits(&spec, setup.lanes)?;
+        }
         let mut builder = Builder::new(spec.clone(), setup.lanes, Keys::new(setup.seed, setup.phase), fairness);
         environment.build(&mut builder);
         let Builder { mut world, mut schedule, stored, lend, start, observation, scheduled, .. } = builder;
@@ -444,6 +457,18 @@ impl Sim {
         }
     }
 
+    /// What the fairness rewards report of how the next rollout is shaped, by plugin and name.
+    pub fn fairness_report(&self) -> Vec<(String, f64)> {
+        let rules = self.world.resource::<Rules>();
+        let Some(expected) = &rules.expected else { return Vec::new() };
+        let of_one = |plugin: &Box<dyn FairnessReward>| {
+            let name = plugin.typetag_name();
+            let report = plugin.report(&self.spec, expected).into_iter();
+            report.map(move |(what, value)| (format!("{name}.{what}"), value))
+        };
+        rules.fairness.iter().flat_map(of_one).collect()
+    }
+
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.
     pub fn snapshot(&mut self) -> Snapshot {
         let mut columns = Vec::new();
@@ -547,7 +572,11 @@ fn credit(mut ledger: Query<(&Reward, &mut Utility)>) {
     }
 }
 
-fn shape(rules: Res<Rules>, clock: Res<Clock>, mut ledger: Query<(&Reward, &Utility, &mut Shaped, &mut Taught)>) {
+fn shape(
+    rules: Res<Rules>,
+    clock: Res<Clock>,
+    mut ledger: Query<(&Reward, &Utility, &mut Shaped, &mut Taught)>,
+) {
     if rules.fairness.is_empty() {
         return;
     }
@@ -613,7 +642,13 @@ type Fused<'w, 's, S, A> = (
     Query<
         'w,
         's,
-        (&'static mut Reward, &'static mut Shaped, &'static mut Utility, &'static mut Return, &'static mut Taught),
+        (
+            &'static mut Reward,
+            &'static mut Shaped,
+            &'static mut Utility,
+            &'static mut Return,
+            &'static mut Taught,
+        ),
     >,
 );
 

@@ -1,5 +1,7 @@
 //! Welfare: how good or how unequal a vector of utilities is, as one number.
 
+use crate::problem::Problem;
+
 /// A function of the utilities of groups (or agents), with the weights that turn it into a policy-gradient objective.
 #[typetag::serde]
 pub trait Welfare: std::fmt::Debug + Send + Sync {
@@ -8,6 +10,11 @@ pub trait Welfare: std::fmt::Debug + Send + Sync {
 
     /// The derivative with respect to every utility, or a supergradient where there is none, into `weights`.
     fn weights(&self, utilities: &[f64], weights: &mut [f64]) -> Result<(), OutsideDomain>;
+
+    /// What in the fields makes no sense for this many utilities.
+    fn check(&self, _utilities: usize) -> Vec<Problem> {
+        Vec::new()
+    }
 
     /// Whether more is better.
     fn direction(&self) -> Direction {

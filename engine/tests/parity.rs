@@ -371,10 +371,11 @@ fn episodes_of_any_length() {
 fn rollouts_that_are_cut_up() {
     let Some(device) = device() else { return };
     // One step of a few lanes at a time, several steps of a few lanes, several of all lanes.
-    for (trajectory, steps, work) in [(1, 16, 1), (6_000, 48, 1 << 20), (40_000, 16, 1 << 20), (200_000, 48, 20_000)] {
-        let device = device.clone().with_budget(Budget { trajectory, steps, work });
-        several(&mut Pair::new(&Stream { time_limit: 20 }, 65, &device, false), &[33, 50]);
-        several(&mut Pair::new(&Ring { time_limit: 13 }, 63, &device, true), &[33, 50]);
+    let cuts = [(1, 16, 1, [5, 3]), (6_000, 48, 1 << 20, [33, 50]), (40_000, 16, 1 << 20, [33, 50])];
+    for (trajectory, steps, work, horizons) in cuts {
+        let device = device.clone().with_budget(Budget { trajectory, steps, work, across: 2 });
+        several(&mut Pair::new(&Stream { time_limit: 20 }, 65, &device, false), &horizons);
+        several(&mut Pair::new(&Ring { time_limit: 13 }, 31, &device, true), &horizons);
     }
 }
 
@@ -534,6 +535,9 @@ fn what_cannot_run_is_refused_by_name() {
     assert!(incomplete.contains("twin of Odd") && incomplete.contains("begin"), "{incomplete}");
     let wrong = message(Odd::WrongTable);
     assert!(wrong.contains("twin of Odd"), "{wrong}");
+    let most = device.info().largest_column as usize / (4 * 2 * 2);
+    let many = refused(&Stream { time_limit: 5 }, most + 1, device);
+    assert!(many.to_string().contains(&format!("use at most {most} lanes")), "{many}");
     let absent = refused(&Odd::Twinless, 3, device);
     assert!(matches!(&absent, DeviceError::NoTwin { environment } if environment == "Odd"), "{absent}");
     let scheduled = refused(&Odd::Scheduled, 3, device);
@@ -569,5 +573,24 @@ fn choices_are_what_they_are_called() {
         (0, Err(error @ DeviceError::NoAdapter { .. }), Ok(None)) => assert!(error.to_string().contains("GPU")),
         (1.., Ok(Some(_)), Ok(Some(_))) => {}
         (_, gpu, auto) => panic!("{gpu:?}, {auto:?}"),
+    }
+}
+
+/// Prints agent-steps per second, returns only: `cargo test -p isonomy-engine --test parity -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, not a test"]
+fn speed() {
+    let Some(device) = device() else { return };
+    const LANES: usize = 1 << 17;
+    let setup = Setup { lanes: LANES, seed: 1, phase: Phase::Training, threads: 1, device: Some(device) };
+    let mut sim = Sim::new(&Stream { time_limit: 20 }, Vec::new(), setup).expect("the device is well");
+    let spec = sim.spec().clone();
+    for (name, policy) in [("a policy that draws", policy(&spec, 1)), ("a rule", resolute(&spec))] {
+        sim.set_policy(&policy);
+        sim.advance(20).expect("the device is well");
+        let start = std::time::Instant::now();
+        sim.advance(960).expect("the device is well");
+        let rate = (960 * 2 * LANES) as f64 / start.elapsed().as_secs_f64();
+        eprintln!("{name}: {:.1} M agent-steps/s", rate / 1e6);
     }
 }

@@ -4,6 +4,8 @@ mod groups;
 pub mod lending;
 pub mod river_swim;
 pub mod tabular_mdp;
+#[cfg(test)]
+mod tests;
 
 pub use lending::Lending;
 pub use river_swim::RiverSwim;

@@ -8,11 +8,21 @@
 //! | [`controller`] | rules that act without learning                                              |
 //! | [`policy`]     | how policies that learn begin                                                |
 //! | [`optimizer`]  | what improves a policy                                                       |
+//! | [`fairness`]   | what a policy is taught in place of what the environment pays                |
+//! | [`welfare`]    | how good a vector of utilities is, as one number with a derivative           |
+//! | [`constraint`] | limits on what groups earn                                                   |
+//!
+//! A new one is a file, its `mod` line, a scenario that names it and a fact about it.
 
+pub mod constraint;
 pub mod controller;
+pub mod fairness;
 pub mod group_fairness;
 pub mod optimizer;
 pub mod policy;
+pub mod welfare;
 
 #[cfg(test)]
 mod shapes;
+#[cfg(test)]
+mod shelf;

@@ -68,6 +68,7 @@ type Failure = Box<dyn std::error::Error>;
 ///
 /// 0 all is well, 1 a problem was found, 2 the command line was wrong, 3 a bound was missed, 130 interrupted.
 pub fn main() -> ExitCode {
+    quiet_drivers();
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Run(args) => run::run(args),
@@ -88,6 +89,15 @@ pub fn main() -> ExitCode {
             eprintln!("isonomy: {failure}");
             ExitCode::from(Outcome::Problem as u8)
         }
+    }
+}
+
+/// Vulkan's loader complains on stderr where this variable is missing, as in containers, though nothing here needs it.
+fn quiet_drivers() {
+    const FOLDER: &str = "XDG_RUNTIME_DIR";
+    if cfg!(target_os = "linux") && std::env::var_os(FOLDER).is_none() {
+        // SAFETY: the first thing that the process does, while it has one thread.
+        unsafe { std::env::set_var(FOLDER, std::env::temp_dir()) };
     }
 }
 

@@ -1,6 +1,6 @@
 //! All lanes of one simulation on a device.
 
-use super::kernel::{Kernel, Run, Sum, TILE_ROWS, TILE_STEPS, action_bits, bind};
+use super::kernel::{Dispatch, Kernel, Sum, TILE_ROWS, TILE_STEPS, Variant, action_bits, bind};
 use super::sink::Sink;
 use super::transfer::{Piece, allocate, fetch, grow, with_words};
 use super::{Budget, Device, DeviceError};
@@ -44,6 +44,13 @@ pub(super) struct Chunk {
     pub(super) steps: Steps,
 }
 
+/// What the dispatches of a rollout share.
+struct Launch {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    keeps: bool,
+}
+
 const POLICY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
 const TRAJECTORY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC);
 const STAGING: wgpu::BufferUsages = wgpu::BufferUsages::MAP_READ.union(wgpu::BufferUsages::COPY_DST);
@@ -58,7 +65,6 @@ impl Batch {
     ) -> Result<Self, DeviceError> {
         let twin = rules.dynamics.as_ref().and_then(|dynamics| dynamics.twin());
         let twin = twin.ok_or_else(|| DeviceError::NoTwin { environment: environment.to_owned() })?;
-        fits(device, spec, lanes)?;
         let kernel = Kernel::new(device, spec, &twin, environment)?;
         let rows = lanes * spec.agents() as usize;
         let column = |tasks: usize| {
@@ -75,7 +81,7 @@ impl Batch {
         };
         let run = allocate(
             device,
-            size_of::<Run>().max(size_of::<Sum>()) as u64,
+            size_of::<Dispatch>().max(size_of::<Sum>()) as u64,
             wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
         )?;
         Ok(Batch {
@@ -116,7 +122,7 @@ impl Batch {
             return Ok(());
         }
         self.upload(rules, policy, &columns)?;
-        // Should a dispatch fail, the host still has the columns of before.
+        // Should something fail, what the device has is worth nothing.
         self.current = false;
         let keeps = rollout.is_some() || !rules.fairness.is_empty();
         let chunks = self.plan(steps.clone(), keeps)?;
@@ -124,10 +130,12 @@ impl Batch {
         if keeps {
             self.make_room(&chunks)?;
         }
-        let group = self.bind()?;
+        let pipeline = self.kernel.rollout(&self.device, Variant { draws: policy.draws, keeps })?;
+        let launch = Launch { pipeline, group: self.bind()?, keeps };
         let mut pending = None;
         for (number, chunk) in chunks.into_iter().enumerate() {
-            let (staging, submission) = (number % 2, self.dispatch(rules, policy, &group, &chunk, keeps, number % 2)?);
+            let staging = number % 2;
+            let submission = self.dispatch(&launch, rules, policy, &chunk, staging)?;
             if keeps && let Some((chunk, staging, submission)) = pending.replace((chunk, staging, submission)) {
                 self.take_down(&chunk, staging, submission, &columns, &mut sink)?;
             }
@@ -235,34 +243,25 @@ impl Batch {
         Ok(())
     }
 
-    /// Cuts a rollout into dispatches, whose trajectories fit the budget.
+    /// Cuts a rollout into dispatches that are short enough, and whose trajectories fit.
     fn plan(&self, steps: Steps, keeps: bool) -> Result<Vec<Chunk>, DeviceError> {
-        let Budget { trajectory, steps: most, work } = self.device.budget;
-        let by_work = |part: usize| {
-            let steps = (work / part as u64).clamp(u64::from(TILE_STEPS), u64::from(most.max(TILE_STEPS)));
-            steps / u64::from(TILE_STEPS) * u64::from(TILE_STEPS)
-        };
-        if !keeps {
-            return Ok(chunks(self.rows, self.rows, steps, by_work(self.rows)));
-        }
-        let (agents, largest) = (self.spec.agents() as usize, self.device.info().largest_column);
-        let words = (trajectory.min(largest) / 4).max(1);
+        let Budget { trajectory, steps: most, work, .. } = self.device.budget;
+        let (tile, largest) = (u64::from(TILE_STEPS), self.device.info().largest_column);
         // Whole lanes, because fairness rewards see whole lanes, and whole blocks of noise.
+        let agents = self.spec.agents() as usize;
         let unit = (1..=16).map(|lanes| lanes * agents).find(|rows| rows.is_multiple_of(16)).unwrap_or(16 * agents);
+        let whole = |rows: u64| (rows as usize / unit).max(1).saturating_mul(unit).min(self.rows);
         let least = self.words(unit.min(self.rows), 1);
-        if 4 * least > largest {
+        if keeps && 4 * least > largest {
             let what = format!("the trajectory of one step of {} agents", unit.min(self.rows));
             let help = "use fewer agents in a lane, or `--device cpu`";
             return Err(DeviceError::Limit { what, needed: 4 * least, limit: largest, help });
         }
-        let part = if self.words(self.rows, 1) <= words {
-            self.rows
-        } else {
-            (1.max(words / self.words(unit, 1)) as usize * unit).min(self.rows)
-        };
-        let mut length = by_work(part);
+        let words = if keeps { trajectory.min(largest) / 4 } else { u64::MAX };
+        let part = whole((work / tile).min(words / self.words(1, 1)));
+        let mut length = (work / part as u64).clamp(tile, u64::from(most).max(tile)) / tile * tile;
         while length > 1 && self.words(part, length) > words {
-            length /= 2;
+            length = if length > tile { length - tile } else { length / 2 };
         }
         Ok(chunks(self.rows, part, steps, length))
     }
@@ -300,41 +299,39 @@ impl Batch {
 
     fn dispatch(
         &self,
+        launch: &Launch,
         rules: &Rules,
         policy: &PolicyTable,
-        group: &wgpu::BindGroup,
         chunk: &Chunk,
-        keeps: bool,
         staging: usize,
     ) -> Result<wgpu::SubmissionIndex, DeviceError> {
         let (first, part) = (chunk.steps.start, chunk.rows.len());
         let steps = chunk.steps.end - first;
         let elapsed = rules.elapsed(first);
-        let run = Run {
+        let run = Dispatch {
             transition: rules.keys.transition.0,
             policy: rules.keys.policy.0,
             reset: rules.keys.reset.0,
             step: [first as u32, (first >> 32) as u32],
             steps: steps as u32,
-            before_end: rules.time_limit - 1 - elapsed,
+            left: rules.time_limit - elapsed,
             clock: elapsed % policy.steps as u32,
             clocks: policy.steps as u32,
-            draws: policy.draws.into(),
             rows: self.rows as u32,
             first: chunk.rows.start as u32,
             part: part as u32,
-            keeps: keeps.into(),
             finals: (steps as usize * self.per_step() * part) as u32,
+            padding: [0; 2],
         };
         let workgroups = (part as u32).div_ceil(TILE_ROWS);
-        let across = workgroups.min(self.device.info().workgroups);
-        let copy = keeps.then(|| (&self.trajectory, &self.staging[staging], 4 * self.words(part, steps)));
+        let across = workgroups.min(self.device.info().workgroups).min(self.device.budget.across.max(1));
+        let copy = launch.keeps.then(|| (&self.trajectory, &self.staging[staging], 4 * self.words(part, steps)));
         self.submit(
             "running a rollout",
             bytemuck::bytes_of(&run),
             |pass| {
-                pass.set_pipeline(&self.kernel.rollout);
-                pass.set_bind_group(0, group, &[]);
+                pass.set_pipeline(&launch.pipeline);
+                pass.set_bind_group(0, &launch.group, &[]);
                 if let Some(tables) = &self.kernel.tables {
                     pass.set_bind_group(1, tables, &[]);
                 }
@@ -415,15 +412,4 @@ fn chunks(rows: usize, part: usize, steps: Steps, length: u64) -> Vec<Chunk> {
         }
     }
     chunks
-}
-
-/// Every column must fit a buffer.
-fn fits(device: &Device, spec: &Spec, lanes: usize) -> Result<(), DeviceError> {
-    let (agents, tasks) = (spec.agents() as usize, spec.tasks.len());
-    let per_lane = 4 * agents as u64 * tasks as u64;
-    let (bytes, limit) = (lanes as u64 * per_lane, device.info().largest_column);
-    if bytes > limit {
-        return Err(DeviceError::Lanes { lanes, agents, tasks, bytes, limit, most: limit / per_lane });
-    }
-    Ok(())
 }

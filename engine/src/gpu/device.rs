@@ -1,6 +1,7 @@
 //! Adapters: finding them, describing them, opening one.
 
 use super::DeviceError;
+use crate::spec::Spec;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
-    /// A GPU where there is one, the processor otherwise.
+    /// A GPU where there is one that can run rollouts, the processor otherwise.
     #[default]
     Auto,
     /// The processor.
@@ -126,7 +127,8 @@ impl AdapterInfo {
             backend: info.backend.to_str().to_owned(),
             kind: AdapterKind::of(info.device_type),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            largest_column: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            // Shaders count words in 32 bits; the drivers' limits keep further below that.
+            largest_column: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(u32::MAX.into()),
             workgroups: limits.max_compute_workgroups_per_dimension,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             workgroup_memory: limits.max_compute_workgroup_storage_size,
@@ -171,11 +173,13 @@ pub struct Budget {
     pub steps: u32,
     /// Steps of a dispatch at most, summed over its rows, so that no watchdog thinks that the device hangs.
     pub work: u64,
+    /// Workgroups of a dispatch that are numbered in one dimension. The device's own limit is a bound, too.
+    pub across: u32,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Budget { trajectory: 256 << 20, steps: 256, work: 1 << 28 }
+        Budget { trajectory: 256 << 20, steps: 256, work: 1 << 28, across: u32::MAX }
     }
 }
 
@@ -198,6 +202,7 @@ impl Device {
             DeviceChoice::Software => best(|info| info.kind == AdapterKind::Software),
         };
         match (found, choice) {
+            (Some(adapter), DeviceChoice::Auto) if AdapterInfo::of(&adapter).lacks().is_some() => Ok(None),
             (Some(adapter), _) => Device::of(&adapter).map(Some),
             (None, DeviceChoice::Auto | DeviceChoice::Cpu) => Ok(None),
             (None, DeviceChoice::Gpu) => Err(DeviceError::NoAdapter {
@@ -250,6 +255,17 @@ impl Device {
         self.info.to_string()
     }
 
+    /// Whether every column of so many lanes fits into a buffer; an error says how many lanes do.
+    pub fn fits(&self, spec: &Spec, lanes: usize) -> Result<(), DeviceError> {
+        let (agents, tasks) = (spec.agents() as usize, spec.tasks.len());
+        let per_lane = 4 * agents as u64 * tasks as u64;
+        let (bytes, limit) = ((lanes as u64).saturating_mul(per_lane), self.info.largest_column);
+        if bytes > limit {
+            return Err(DeviceError::Lanes { lanes, agents, tasks, bytes, limit, most: limit / per_lane });
+        }
+        Ok(())
+    }
+
     /// Gives up the device: everything that uses it fails from now on with [`DeviceError::Lost`].
     pub fn destroy(&self) {
         self.device.destroy();
@@ -299,13 +315,18 @@ fn meaning(doing: &'static str, error: wgpu::Error) -> DeviceError {
     }
 }
 
-/// The best adapter of a kind: a discrete one before others, then the one that the system lists first.
+/// The best adapter of a kind: one that can run rollouts before others, a discrete one before others, then the one that
+/// the system lists first.
 fn best(fits: fn(&AdapterInfo) -> bool) -> Option<wgpu::Adapter> {
-    let rank = |adapter: &wgpu::Adapter| match AdapterInfo::of(adapter).kind {
-        AdapterKind::Discrete => 0,
-        AdapterKind::Virtual => 1,
-        AdapterKind::Integrated => 2,
-        AdapterKind::Software | AdapterKind::Other => 3,
+    let rank = |adapter: &wgpu::Adapter| {
+        let info = AdapterInfo::of(adapter);
+        let kind = match info.kind {
+            AdapterKind::Discrete => 0,
+            AdapterKind::Virtual => 1,
+            AdapterKind::Integrated => 2,
+            AdapterKind::Software | AdapterKind::Other => 3,
+        };
+        (info.lacks().is_some(), kind)
     };
     enumerate().into_iter().filter(|adapter| fits(&AdapterInfo::of(adapter))).min_by_key(rank)
 }

@@ -1,6 +1,6 @@
 //! What can go wrong on a device, and what would help.
 
-/// What went wrong on a device. The simulation on the host is as it was before the call that failed.
+/// What went wrong on a device. What was recorded before is unharmed, and the last checkpoint is good.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {

@@ -14,24 +14,23 @@ pub(super) const TILE_ROWS: u32 = 64;
 /// Steps whose noise a workgroup holds at a time.
 pub(super) const TILE_STEPS: u32 = 16;
 
-/// `Run` of `rollout.wgsl`: what one dispatch is to do.
+/// `Dispatch` of `rollout.wgsl`: what one dispatch is to do.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct Run {
+pub(super) struct Dispatch {
     pub(super) transition: [u32; 8],
     pub(super) policy: [u32; 8],
     pub(super) reset: [u32; 8],
     pub(super) step: [u32; 2],
     pub(super) steps: u32,
-    pub(super) before_end: u32,
+    pub(super) left: u32,
     pub(super) clock: u32,
     pub(super) clocks: u32,
-    pub(super) draws: u32,
     pub(super) rows: u32,
     pub(super) first: u32,
     pub(super) part: u32,
-    pub(super) keeps: u32,
     pub(super) finals: u32,
+    pub(super) padding: [u32; 2],
 }
 
 /// `Sum` of `sums.wgsl`: which group's returns one dispatch is to sum.
@@ -71,8 +70,8 @@ fn engine_part(spec: &Spec) -> String {
     let constants = [
         ("AGENTS", spec.agents()),
         ("TASKS", spec.tasks.len() as u32),
-        ("CELLS", cells),
-        ("THRESHOLDS", spec.action.count() - 1),
+        ("POLICY_CELLS", cells),
+        ("POLICY_THRESHOLDS", spec.action.count() - 1),
         ("TIME_LIMIT", spec.time_limit),
         ("ACTION_BITS", action_bits(spec)),
     ];
@@ -82,13 +81,60 @@ fn engine_part(spec: &Spec) -> String {
         let _ = writeln!(shader, "const {name} = {value}u;");
     }
     shader.push_str(include_str!("../noise.wgsl"));
-    shader.push_str(include_str!("rollout.wgsl"));
+    shader.push_str(&unroll(include_str!("rollout.wgsl"), spec.tasks.len()));
     shader
+}
+
+/// Most tasks that are worth a copy of the code each.
+const UNROLLED: usize = 8;
+
+/// Writes out the loops over tasks: a private array that is indexed by a variable lives in memory, not in registers,
+/// and not every driver unrolls.
+fn unroll(source: &str, tasks: usize) -> String {
+    const LOOP: &str = "for (var task = 0u; task < TASKS; task++) {";
+    let mut unrolled = String::new();
+    let mut rest = source;
+    while tasks <= UNROLLED
+        && let Some((before, after)) = rest.split_once(LOOP)
+    {
+        let mut open = 1;
+        let end = after.find(|letter| {
+            open += i32::from(letter == '{') - i32::from(letter == '}');
+            open == 0
+        });
+        let (body, behind) = after.split_at(end.unwrap_or(after.len()));
+        unrolled.push_str(before);
+        for task in 0..tasks {
+            // Writing to a string cannot fail.
+            let _ = write!(unrolled, "{{ const task = {task}u;{body}}}");
+        }
+        rest = behind.strip_prefix('}').unwrap_or(behind);
+    }
+    unrolled.push_str(rest);
+    unrolled
+}
+
+/// What a rollout does without, so that its kernel need not ask in every step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Variant {
+    /// Whether the policy leaves anything to chance.
+    pub(super) draws: bool,
+    /// Whether the trajectory is kept.
+    pub(super) keeps: bool,
+}
+
+impl Variant {
+    fn index(self) -> usize {
+        usize::from(self.draws) + 2 * usize::from(self.keeps)
+    }
 }
 
 /// What a device needs to run an environment.
 pub(super) struct Kernel {
-    pub(super) rollout: wgpu::ComputePipeline,
+    module: wgpu::ShaderModule,
+    layout: wgpu::PipelineLayout,
+    /// By [`Variant`], compiled when first needed.
+    rollouts: [Option<wgpu::ComputePipeline>; 4],
     pub(super) columns: wgpu::BindGroupLayout,
     pub(super) tables: Option<wgpu::BindGroup>,
     pub(super) add_up: wgpu::ComputePipeline,
@@ -97,7 +143,7 @@ pub(super) struct Kernel {
 
 const UNIFORM: wgpu::BindingType = buffer(wgpu::BufferBindingType::Uniform);
 const READ: wgpu::BindingType = buffer(wgpu::BufferBindingType::Storage { read_only: true });
-const WRITE: wgpu::BindingType = buffer(wgpu::BufferBindingType::Storage { read_only: false });
+pub(super) const WRITE: wgpu::BindingType = buffer(wgpu::BufferBindingType::Storage { read_only: false });
 
 const fn buffer(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
     wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }
@@ -107,21 +153,38 @@ impl Kernel {
     /// Compiles; `environment` is who to blame for the twin.
     pub(super) fn new(device: &Device, spec: &Spec, twin: &Twin, environment: &str) -> Result<Self, DeviceError> {
         check_limits(device, spec, twin)?;
-        let columns = layout(device, &[UNIFORM, WRITE, WRITE, WRITE, WRITE, WRITE, READ, WRITE])?;
+        let columns = layout_of(device, &[UNIFORM, WRITE, WRITE, WRITE, WRITE, WRITE, READ, WRITE])?;
         let (tables_layout, tables) = match twin.tables.len() {
             0 => (None, None),
             count => {
-                let layout = layout(device, &vec![READ; count])?;
+                let layout = layout_of(device, &vec![READ; count])?;
                 let tables = bind_tables(device, twin, &layout)?;
                 (Some(layout), Some(tables))
             }
         };
         let groups: Vec<_> = [Some(&columns), tables_layout.as_ref()].into_iter().flatten().collect();
-        let rollout = pipeline(device, compose(spec, twin), "rollout", &groups)
-            .map_err(|error| blame(error, environment, spec, twin))?;
-        let sums = layout(device, &[UNIFORM, READ, WRITE])?;
-        let add_up = pipeline(device, include_str!("sums.wgsl").to_owned(), "add_up", &[&sums])?;
-        Ok(Kernel { rollout, columns, tables, add_up, sums })
+        let blamed = |error| blame(error, environment, spec, twin);
+        let module = module(device, compose(spec, twin)).map_err(blamed)?;
+        let layout = pipeline_layout(device, &groups)?;
+        let sums = layout_of(device, &[UNIFORM, READ, WRITE])?;
+        let sums_layout = pipeline_layout(device, &[&sums])?;
+        let sums_module = self::module(device, include_str!("sums.wgsl").to_owned())?;
+        let add_up = pipeline(device, &sums_module, &sums_layout, "add_up", &[])?;
+        let mut kernel = Kernel { module, layout, rollouts: [const { None }; 4], columns, tables, add_up, sums };
+        // What the compiler has against the twin should be known before the run begins.
+        kernel.rollout(device, Variant { draws: true, keeps: false }).map_err(blamed)?;
+        Ok(kernel)
+    }
+
+    /// The kernel of a variant.
+    pub(super) fn rollout(&mut self, device: &Device, variant: Variant) -> Result<wgpu::ComputePipeline, DeviceError> {
+        let rollout = &mut self.rollouts[variant.index()];
+        if let Some(rollout) = rollout {
+            return Ok(rollout.clone());
+        }
+        let constants = [("DRAWS", f64::from(variant.draws)), ("KEEPS", f64::from(variant.keeps))];
+        let compiled = pipeline(device, &self.module, &self.layout, "rollout", &constants)?;
+        Ok(rollout.insert(compiled).clone())
     }
 }
 
@@ -152,7 +215,7 @@ fn check_limits(device: &Device, spec: &Spec, twin: &Twin) -> Result<(), DeviceE
     )
 }
 
-fn layout(device: &Device, types: &[wgpu::BindingType]) -> Result<wgpu::BindGroupLayout, DeviceError> {
+pub(super) fn layout_of(device: &Device, types: &[wgpu::BindingType]) -> Result<wgpu::BindGroupLayout, DeviceError> {
     let entry = |(binding, &ty): (usize, &wgpu::BindingType)| wgpu::BindGroupLayoutEntry {
         binding: binding as u32,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -196,36 +259,40 @@ fn bind_tables(device: &Device, twin: &Twin, layout: &wgpu::BindGroupLayout) -> 
     bind(device, layout, &buffers.iter().collect::<Vec<_>>())
 }
 
-fn pipeline(
-    device: &Device,
-    source: String,
-    entry: &str,
-    groups: &[&wgpu::BindGroupLayout],
-) -> Result<wgpu::ComputePipeline, DeviceError> {
-    let module = device.guarded("compiling a kernel", || {
-        let source = wgpu::ShaderSource::Wgsl(source.into());
-        device.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(entry), source })
-    })?;
+pub(super) fn module(device: &Device, source: String) -> Result<wgpu::ShaderModule, DeviceError> {
     device.guarded("compiling a kernel", || {
-        let groups: Vec<_> = groups.iter().map(|&group| Some(group)).collect();
-        let layout = device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(entry),
-            bind_group_layouts: &groups,
-            immediate_size: 0,
-        });
-        device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(entry),
-            layout: Some(&layout),
-            module: &module,
-            entry_point: Some(entry),
-            // Every word of shared memory is written before it is read.
-            compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        })
+        let source = wgpu::ShaderSource::Wgsl(source.into());
+        device.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source })
     })
+}
+
+pub(super) fn pipeline_layout(
+    device: &Device,
+    groups: &[&wgpu::BindGroupLayout],
+) -> Result<wgpu::PipelineLayout, DeviceError> {
+    let bind_group_layouts: Vec<_> = groups.iter().map(|&group| Some(group)).collect();
+    let descriptor =
+        wgpu::PipelineLayoutDescriptor { label: None, bind_group_layouts: &bind_group_layouts, immediate_size: 0 };
+    device.guarded("laying out buffers", || device.device.create_pipeline_layout(&descriptor))
+}
+
+pub(super) fn pipeline(
+    device: &Device,
+    module: &wgpu::ShaderModule,
+    layout: &wgpu::PipelineLayout,
+    entry: &str,
+    constants: &[(&str, f64)],
+) -> Result<wgpu::ComputePipeline, DeviceError> {
+    let descriptor = wgpu::ComputePipelineDescriptor {
+        label: Some(entry),
+        layout: Some(layout),
+        module,
+        entry_point: Some(entry),
+        // Every word of shared memory is written before it is read.
+        compilation_options: wgpu::PipelineCompilationOptions { constants, zero_initialize_workgroup_memory: false },
+        cache: None,
+    };
+    device.guarded("compiling a kernel", || device.device.create_compute_pipeline(&descriptor))
 }
 
 /// The engine's part of the shader compiles (a test sees to that), so what does not is the twin.

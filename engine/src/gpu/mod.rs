@@ -5,6 +5,8 @@ mod device;
 mod error;
 mod kernel;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 pub use batch::Batch;
@@ -17,7 +19,8 @@ pub use kernel::compose;
 /// The engine provides `fn passes(word: u32, threshold: u32) -> bool`, the twin of [`chance::passes`](crate::chance).
 /// A word of noise has the same value on both devices, so whole numbers come out the same to the bit. A device may
 /// round `a * b + c` once where the processor rounds twice: a reward that is looked up or chosen is the same to the
-/// bit, too, a computed one may not be.
+/// bit, too, a computed one may not be. The engine's own names are those of `rollout.wgsl` and `noise.wgsl`; most begin
+/// with `noise_`, `row_`, `tile_` or `policy_`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Twin {
     /// WGSL that defines `begin(agent: u32, word: u32) -> u32`, `move_on(agent: u32, state: u32, action: u32,

@@ -4,94 +4,97 @@
 // 16 steps: every invocation computes one block of it (16 neighbouring rows of one step) into memory that the workgroup
 // shares, so each word is computed once.
 //
-// The engine writes before this: AGENTS, TASKS, CELLS (groups times observations), THRESHOLDS (actions - 1),
-// TIME_LIMIT, ACTION_BITS. The environment's twin, behind it, defines begin, move_on and pay.
+// The engine writes before this: AGENTS, TASKS, TIME_LIMIT, POLICY_CELLS (groups times observations), POLICY_THRESHOLDS
+// (actions - 1), ACTION_BITS. The environment's twin, behind it, defines begin, move_on and pay. The loops over tasks
+// are written out before the shader is compiled.
 
-struct Run {
-    transition: Key,
-    policy: Key,
-    reset: Key,
+struct Dispatch {
+    transition: NoiseKey,
+    policy: NoiseKey,
+    reset: NoiseKey,
     // The engine's clock at the first step.
     step: vec2<u32>,
     steps: u32,
-    // Steps to make before the one that ends an episode.
-    before_end: u32,
+    // Steps to the end of an episode, at least one.
+    left: u32,
     // Which entry of the policy's clock the first step reads, and how many there are.
     clock: u32,
     clocks: u32,
-    // Whether the policy leaves anything to chance.
-    draws: u32,
     // Rows of all lanes.
     rows: u32,
     // The part of them that this dispatch moves.
     first: u32,
     part: u32,
-    // Whether the trajectory is kept, and where in it final observations begin.
-    keeps: u32,
+    // Where in the trajectory final observations begin.
     finals: u32,
 }
 
-@group(0) @binding(0) var<uniform> run: Run;
-@group(0) @binding(1) var<storage, read_write> states: array<u32>;
-@group(0) @binding(2) var<storage, read_write> actions: array<u32>;
+// Whether the policy leaves anything to chance, and whether the trajectory is kept.
+override DRAWS: bool;
+override KEEPS: bool;
+
+@group(0) @binding(0) var<uniform> dispatch: Dispatch;
+@group(0) @binding(1) var<storage, read_write> row_states: array<u32>;
+@group(0) @binding(2) var<storage, read_write> row_actions: array<u32>;
 // [tasks, rows], as the next two.
-@group(0) @binding(3) var<storage, read_write> rewards: array<f32>;
-@group(0) @binding(4) var<storage, read_write> utilities: array<f32>;
-@group(0) @binding(5) var<storage, read_write> returns: array<f32>;
-// Where the group of each agent begins in a clock's part of the table, then the table [clocks, CELLS, THRESHOLDS].
-@group(0) @binding(6) var<storage, read> policy: array<u32>;
+@group(0) @binding(3) var<storage, read_write> row_rewards: array<f32>;
+@group(0) @binding(4) var<storage, read_write> row_utilities: array<f32>;
+@group(0) @binding(5) var<storage, read_write> row_returns: array<f32>;
+// Where the group of each agent begins in a clock's part of the table [agents], then the table
+// [clocks, POLICY_CELLS, POLICY_THRESHOLDS].
+@group(0) @binding(6) var<storage, read> policy_table: array<u32>;
 // [steps, 1 + tasks, part]: observation and action in one word, then the rewards. Behind it [episodes, part].
 @group(0) @binding(7) var<storage, read_write> trajectory: array<u32>;
 
 const TILE_ROWS = 64u;
 const TILE_STEPS = 16u;
-// Blocks of a step. A block is 16 words; one word of padding keeps neighbouring invocations in different banks.
-const BLOCKS = TILE_ROWS / 16u;
-const STRIDE = 17u;
-const TILE = TILE_ROWS * STRIDE;
+// Blocks of a step. A block has 16 words; one word of padding keeps neighbouring invocations in different banks.
+const TILE_BLOCKS = TILE_ROWS / 16u;
+const NOISE_STRIDE = 17u;
+const NOISE_TILE = TILE_ROWS * NOISE_STRIDE;
 
 // The tiles of what moves rows, what chooses actions and what starts episodes, one behind the other.
-var<workgroup> words: array<u32, 3u * TILE>;
-const MOVES = 0u;
-const CHOICES = TILE;
-const STARTS = 2u * TILE;
+var<workgroup> noise_words: array<u32, 3u * NOISE_TILE>;
+const MOVE_WORDS = 0u;
+const CHOICE_WORDS = NOISE_TILE;
+const START_WORDS = 2u * NOISE_TILE;
 
 // Where a tile holds the word of step or episode `number` for an invocation.
-fn place_of(number: u32, local: u32) -> u32 {
-    return (number * BLOCKS + local / 16u) * STRIDE + local % 16u;
+fn word_place(number: u32, local: u32) -> u32 {
+    return (number * TILE_BLOCKS + local / 16u) * NOISE_STRIDE + local % 16u;
 }
 
-fn write(at: u32, block: Block) {
-    words[at] = block.a.x;
-    words[at + 1u] = block.a.y;
-    words[at + 2u] = block.a.z;
-    words[at + 3u] = block.a.w;
-    words[at + 4u] = block.b.x;
-    words[at + 5u] = block.b.y;
-    words[at + 6u] = block.b.z;
-    words[at + 7u] = block.b.w;
-    words[at + 8u] = block.c.x;
-    words[at + 9u] = block.c.y;
-    words[at + 10u] = block.c.z;
-    words[at + 11u] = block.c.w;
-    words[at + 12u] = block.d.x;
-    words[at + 13u] = block.d.y;
-    words[at + 14u] = block.d.z;
-    words[at + 15u] = block.d.w;
+fn write_block(at: u32, block: NoiseBlock) {
+    noise_words[at] = block.a.x;
+    noise_words[at + 1u] = block.a.y;
+    noise_words[at + 2u] = block.a.z;
+    noise_words[at + 3u] = block.a.w;
+    noise_words[at + 4u] = block.b.x;
+    noise_words[at + 5u] = block.b.y;
+    noise_words[at + 6u] = block.b.z;
+    noise_words[at + 7u] = block.b.w;
+    noise_words[at + 8u] = block.c.x;
+    noise_words[at + 9u] = block.c.y;
+    noise_words[at + 10u] = block.c.z;
+    noise_words[at + 11u] = block.c.w;
+    noise_words[at + 12u] = block.d.x;
+    noise_words[at + 13u] = block.d.y;
+    noise_words[at + 14u] = block.d.z;
+    noise_words[at + 15u] = block.d.w;
 }
 
 // Episodes that end within the first `steps` steps.
 fn ends_within(steps: u32) -> u32 {
-    if steps <= run.before_end {
+    if steps < dispatch.left {
         return 0u;
     }
-    return 1u + (steps - run.before_end - 1u) / TIME_LIMIT;
+    return 1u + (steps - dispatch.left) / TIME_LIMIT;
 }
 
-fn choose(cell: u32, word: u32) -> u32 {
+fn choose_action(cell: u32, word: u32) -> u32 {
     var action = 0u;
-    for (var k = 0u; k < THRESHOLDS; k++) {
-        action += u32(passes(word, policy[AGENTS + cell * THRESHOLDS + k]));
+    for (var k = 0u; k < POLICY_THRESHOLDS; k++) {
+        action += u32(passes(word, policy_table[AGENTS + cell * POLICY_THRESHOLDS + k]));
     }
     return action;
 }
@@ -103,91 +106,101 @@ fn rollout(
     @builtin(local_invocation_index) local: u32,
 ) {
     let place = (workgroup.y * grid.x + workgroup.x) * TILE_ROWS + local;
-    let row = run.first + place;
-    let alive = place < run.part;
+    let row = dispatch.first + place;
+    let alive = place < dispatch.part;
     let agent = row % AGENTS;
-    let block = (row - local) / 16u + local % BLOCKS;
+    let block = (row - local) / 16u + local % TILE_BLOCKS;
     var offset = 0u;
     var state = 0u;
     var utility: array<f32, TASKS>;
     var earned: array<f32, TASKS>;
     var reward: array<f32, TASKS>;
     if alive {
-        offset = policy[agent];
-        state = states[row];
+        offset = policy_table[agent];
+        state = row_states[row];
         for (var task = 0u; task < TASKS; task++) {
-            utility[task] = utilities[task * run.rows + row];
-            earned[task] = returns[task * run.rows + row];
+            utility[task] = row_utilities[task * dispatch.rows + row];
+            earned[task] = row_returns[task * dispatch.rows + row];
         }
     }
     var action = 0u;
-    var left = run.before_end;
-    var clock = run.clock;
+    var left = dispatch.left;
+    var clock = dispatch.clock;
     // Episodes that ended before this tile, and those whose starts the workgroup holds.
     var ended = 0u;
     var held_from = 0u;
     var held_to = 0u;
-    for (var base = 0u; base < run.steps; base += TILE_STEPS) {
-        let count = min(TILE_STEPS, run.steps - base);
+    for (var base = 0u; base < dispatch.steps; base += TILE_STEPS) {
+        let count = min(TILE_STEPS, dispatch.steps - base);
         let ends = ends_within(base + count);
         workgroupBarrier();
-        if local / BLOCKS < count {
-            let step = later(run.step, base + local / BLOCKS);
-            write(MOVES + local * STRIDE, noise_block(run.transition, step, block));
-            if run.draws != 0u {
-                write(CHOICES + local * STRIDE, noise_block(run.policy, step, block));
+        if local / TILE_BLOCKS < count {
+            let step = step_later(dispatch.step, base + local / TILE_BLOCKS);
+            write_block(MOVE_WORDS + local * NOISE_STRIDE, noise_block(dispatch.transition, step, block));
+            if DRAWS {
+                write_block(CHOICE_WORDS + local * NOISE_STRIDE, noise_block(dispatch.policy, step, block));
             }
         }
         if ends > held_to {
             held_from = ended;
             held_to = ended + TILE_STEPS;
-            let episode = ended + local / BLOCKS;
-            if episode < ends_within(run.steps) {
-                let made = later(later(run.step, run.before_end + 1u), episode * TIME_LIMIT);
-                write(STARTS + local * STRIDE, noise_block(run.reset, made, block));
+            let episode = ended + local / TILE_BLOCKS;
+            if episode < ends_within(dispatch.steps) {
+                let made = step_later(step_later(dispatch.step, dispatch.left), episode * TIME_LIMIT);
+                write_block(START_WORDS + local * NOISE_STRIDE, noise_block(dispatch.reset, made, block));
             }
         }
         workgroupBarrier();
-        for (var k = 0u; k < count; k++) {
-            let word = words[MOVES + place_of(k, local)];
-            action = choose(clock * CELLS + offset + state, words[CHOICES + place_of(k, local)]);
-            let next = move_on(agent, state, action, word);
-            for (var task = 0u; task < TASKS; task++) {
-                reward[task] = pay(task, agent, state, action, next, word);
-                utility[task] += reward[task];
-            }
-            if run.keeps != 0u && alive {
-                let at = (base + k) * (1u + TASKS) * run.part + place;
-                trajectory[at] = (state << ACTION_BITS) | action;
-                for (var task = 0u; task < TASKS; task++) {
-                    trajectory[at + (1u + task) * run.part] = bitcast<u32>(reward[task]);
+        // From one end of an episode to the next, or to the end of the tile.
+        for (var k = 0u; k < count;) {
+            let stretch = min(count - k, left);
+            let stop = k + stretch;
+            left -= stretch;
+            for (; k < stop; k++) {
+                let word = noise_words[MOVE_WORDS + word_place(k, local)];
+                // Where nothing is left to chance, any word will do.
+                var chance = 0u;
+                if DRAWS {
+                    chance = noise_words[CHOICE_WORDS + word_place(k, local)];
                 }
+                action = choose_action(clock * POLICY_CELLS + offset + state, chance);
+                let next = move_on(agent, state, action, word);
+                let at = (base + k) * (1u + TASKS) * dispatch.part + place;
+                if KEEPS && alive {
+                    trajectory[at] = (state << ACTION_BITS) | action;
+                }
+                for (var task = 0u; task < TASKS; task++) {
+                    reward[task] = pay(task, agent, state, action, next, word);
+                    utility[task] += reward[task];
+                    if KEEPS && alive {
+                        trajectory[at + (1u + task) * dispatch.part] = bitcast<u32>(reward[task]);
+                    }
+                }
+                state = next;
+                clock = select(clock + 1u, 0u, clock + 1u == dispatch.clocks);
             }
-            state = next;
-            clock = select(clock + 1u, 0u, clock + 1u == run.clocks);
             if left == 0u {
-                if run.keeps != 0u && alive {
-                    trajectory[run.finals + ended * run.part + place] = state;
+                if KEEPS && alive {
+                    trajectory[dispatch.finals + ended * dispatch.part + place] = state;
                 }
                 for (var task = 0u; task < TASKS; task++) {
                     earned[task] += utility[task];
                     utility[task] = 0.0;
                 }
-                state = begin(agent, words[STARTS + place_of(ended - held_from, local)]);
+                state = begin(agent, noise_words[START_WORDS + word_place(ended - held_from, local)]);
                 ended++;
                 clock = 0u;
                 left = TIME_LIMIT;
             }
-            left--;
         }
     }
     if alive {
-        states[row] = state;
-        actions[row] = action;
+        row_states[row] = state;
+        row_actions[row] = action;
         for (var task = 0u; task < TASKS; task++) {
-            rewards[task * run.rows + row] = reward[task];
-            utilities[task * run.rows + row] = utility[task];
-            returns[task * run.rows + row] = earned[task];
+            row_rewards[task * dispatch.rows + row] = reward[task];
+            row_utilities[task * dispatch.rows + row] = utility[task];
+            row_returns[task * dispatch.rows + row] = earned[task];
         }
     }
 }

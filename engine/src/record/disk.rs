@@ -59,3 +59,14 @@ pub(super) fn remove(path: &Path) -> Result<(), RecordError> {
         other => other.map_err(RecordError::io("remove", path)),
     }
 }
+
+/// Removes what a crash left half written.
+pub(super) fn sweep(folder: &Path) -> Result<(), RecordError> {
+    for file in fs::read_dir(folder).map_err(RecordError::io("read", folder))? {
+        let path = file.map_err(RecordError::io("read", folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "partial") {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}

@@ -77,6 +77,12 @@ pub enum RecordError {
         /// The one that was to be written.
         given: u64,
     },
+    /// An earlier write failed, and what follows would not fit to what is there.
+    #[error("an earlier write to {} failed: run with --resume", path.display())]
+    Failed {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Anything else that the system reports.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {

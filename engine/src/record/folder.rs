@@ -5,7 +5,7 @@ use super::journal::{Frames, Journal};
 use super::lanes::{self, Lanes};
 use super::manifest::Manifest;
 use super::summary::{Named, Summary};
-use super::{RecordError, checkpoints, csv, disk, events};
+use super::{RecordError, checkpoints, csv, disk, events, tables};
 use crate::run::{Checkpoint, Iteration};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -26,6 +26,8 @@ pub struct Folder {
     checkpoint: Option<u64>,
     /// What is open for writing; nothing once the run is done.
     files: Option<Files>,
+    /// Whether an iteration may be half recorded.
+    failed: bool,
     started: Instant,
     /// When the last iteration was written.
     lap: Instant,
@@ -80,6 +82,7 @@ impl Folder {
         for sub in [path.join("journal"), held.clone()] {
             fs::create_dir_all(&sub).map_err(RecordError::io("create", &sub))?;
         }
+        [path, &held].into_iter().try_for_each(disk::sweep)?;
         disk::write_bytes(&path.join("scenario.ron"), manifest.text.as_bytes())?;
         let mut entries = Entries::read(&path.join(ENTRIES))?;
         let mut kept = Kept::read(&path.join(UTILITIES))?;
@@ -106,6 +109,7 @@ impl Folder {
             names: entries.names,
             checkpoint: checkpoint.map(|checkpoint| checkpoint.done),
             files,
+            failed: false,
             started: now,
             lap: now,
             steps_before: last.as_ref().map_or(0, |entry| entry.steps),
@@ -130,16 +134,22 @@ impl Folder {
 
     /// Records the next iteration.
     pub fn write(&mut self, iteration: &Iteration) -> Result<(), RecordError> {
+        self.usable()?;
+        let last = self.last.as_ref().map_or(0, |entry| entry.number);
+        if self.is_done() || iteration.number != last + 1 {
+            return Err(RecordError::OutOfOrder { path: self.path.clone(), last, given: iteration.number });
+        }
         let recorded = self.record(iteration);
+        self.failed = recorded.is_err();
         recorded.map_err(|error| error.after(self.checkpoint))
     }
 
+    fn usable(&self) -> Result<(), RecordError> {
+        if self.failed { Err(RecordError::Failed { path: self.path.clone() }) } else { Ok(()) }
+    }
+
     fn record(&mut self, iteration: &Iteration) -> Result<(), RecordError> {
-        let last = self.last.as_ref().map_or(0, |entry| entry.number);
-        let out_of_order = RecordError::OutOfOrder { path: self.path.clone(), last, given: iteration.number };
-        let Some(files) = self.files.as_mut().filter(|_| iteration.number == last + 1) else {
-            return Err(out_of_order);
-        };
+        let Some(files) = &mut self.files else { return Ok(()) };
         let kept = match lanes::keeps(&self.manifest, iteration) {
             true => Lanes::of(&self.manifest, iteration),
             false => Vec::new(),
@@ -166,6 +176,7 @@ impl Folder {
 
     /// Makes everything recorded so far durable, and `checkpoint` the place to go on from.
     pub fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), RecordError> {
+        self.usable()?;
         let Some(files) = &self.files else { return Ok(()) };
         let last = self.last.as_ref().map_or(0, |entry| entry.number);
         if checkpoint.done != last {
@@ -196,6 +207,7 @@ impl Folder {
     /// Writes what is written at the end, and `DONE`. Where the run has a last checkpoint it is kept, so take one
     /// before.
     pub fn finish(&mut self, summary: &Summary) -> Result<(), RecordError> {
+        self.usable()?;
         let finished = self.finish_files(summary);
         finished.map_err(|error| error.after(self.checkpoint))
     }
@@ -203,7 +215,9 @@ impl Folder {
     fn finish_files(&mut self, summary: &Summary) -> Result<(), RecordError> {
         let Some(files) = &self.files else { return Ok(()) };
         files.sync(&self.path)?;
+        tables::write(&self.path, &self.manifest, &self.path.join(UTILITIES))?;
         summary.write(&self.path)?;
+        super::report(&self.path)?;
         let done = self.last.as_ref().map_or(0, |entry| entry.number);
         for (number, checkpoint) in checkpoints::list(&self.path.join("checkpoints"))? {
             if number != done {

@@ -127,5 +127,5 @@ pub(super) fn keeps(manifest: &Manifest, iteration: &Iteration) -> bool {
     let rows = (u64::from(manifest.lanes) + u64::from(evaluated)) * manifest.cells() as u64;
     let evaluations = manifest.iterations.div_ceil(every);
     let stride = evaluations.saturating_mul(rows).div_ceil(ROWS).max(1);
-    (iteration.number / every) % stride == 0
+    (iteration.number / every).is_multiple_of(stride)
 }

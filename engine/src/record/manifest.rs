@@ -53,7 +53,7 @@ impl Manifest {
             isonomy: env!("CARGO_PKG_VERSION").to_owned(),
             scenario: name.to_owned(),
             about: scenario.about.clone(),
-            hash: hash(text),
+            hash: Manifest::hash_of(text),
             seed: scenario.seed,
             lanes: scenario.lanes.get(),
             agents: spec.agents(),
@@ -66,6 +66,11 @@ impl Manifest {
             command: Vec::new(),
             text: text.to_owned(),
         }
+    }
+
+    /// XXH3 (64 bits) of a text, in hexadecimal.
+    pub fn hash_of(text: &str) -> String {
+        format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
     }
 
     /// Cells of a lane's utilities, groups times tasks.
@@ -100,13 +105,9 @@ impl Manifest {
             return Err(RecordError::Version { path, found, known: SCHEMA });
         }
         let manifest: Manifest = serde_json::from_str(&text).map_err(unreadable)?;
-        if manifest.hash != hash(&manifest.text) {
+        if manifest.hash != Manifest::hash_of(&manifest.text) {
             return Err(RecordError::unreadable(&path, "its hash is not that of its scenario's text"));
         }
         Ok(manifest)
     }
-}
-
-fn hash(text: &str) -> String {
-    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
 }

@@ -16,8 +16,10 @@ mod journal;
 mod lanes;
 mod manifest;
 mod past;
+mod plot;
 mod report;
 mod summary;
+mod tables;
 
 pub use error::RecordError;
 pub use folder::{Folder, Resumed};

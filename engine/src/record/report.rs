@@ -1,11 +1,344 @@
-//! `report.html`.
+//! `report.html`: one page that needs nothing but itself, made from the other files of a folder.
 
-use super::RecordError;
-use super::past::open;
+use super::folder;
+use super::lanes::{Lanes, Phase};
+use super::manifest::Manifest;
+use super::past::{Past, open};
+use super::plot::{COLOURS, POINTS, Plot, Series, Stroke, number, with_digits};
+use super::{RecordError, disk, tables};
+use minijinja::Environment;
+use minijinja::value::Serde;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Writes `report.html` from the other files of a folder, whether the run is done or not, and says where.
+const TEMPLATE: &str = include_str!("report.html");
+
+/// Groups beyond which training is not drawn beside evaluations.
+const CROWD: usize = 4;
+
+/// Writes `report.html` from the other files of a folder, whether the run is done or not, and says where it is.
 pub fn report(path: impl AsRef<Path>) -> Result<PathBuf, RecordError> {
     let past = open(path)?;
-    Ok(past.path.join("report.html"))
+    let lanes = tables::last(&past.path, &past.path.join(folder::UTILITIES))?;
+    let html = page(&past, lanes.as_ref());
+    let file = past.path.join("report.html");
+    let html = html.map_err(|error| RecordError::unreadable(&file, format!("its template fails: {error}")))?;
+    disk::write_bytes(&file, html.as_bytes())?;
+    Ok(file)
+}
+
+fn page(past: &Past, lanes: Option<&Lanes>) -> Result<String, minijinja::Error> {
+    let shown = Shown::choose(past, lanes);
+    let mut plots = vec![returns(past, &shown), gaps(past)];
+    plots.extend(overruns(past));
+    plots.push(distribution(past, lanes, &shown));
+    let mut templates = Environment::new();
+    // The name makes minijinja escape what it fills in.
+    templates.add_template("report.html", TEMPLATE)?;
+    templates.get_template("report.html")?.render(Serde(Page {
+        manifest: &past.manifest,
+        state: state(past),
+        numbers: numbers(past),
+        plots,
+        table: table(past, lanes),
+        facts: facts(past),
+    }))
+}
+
+/// What the template fills in.
+#[derive(Serialize)]
+struct Page<'a> {
+    manifest: &'a Manifest,
+    state: String,
+    numbers: Vec<Fact>,
+    plots: Vec<Figure>,
+    table: Table,
+    facts: Vec<Fact>,
+}
+
+/// A plot and the words around it.
+#[derive(Serialize)]
+struct Figure {
+    title: &'static str,
+    html: Option<String>,
+    /// What to say where there is nothing to draw.
+    nothing: &'static str,
+    note: String,
+}
+
+/// A value with its name.
+#[derive(Serialize)]
+struct Fact {
+    name: &'static str,
+    value: String,
+    meaning: &'static str,
+}
+
+/// The groups that are drawn, as many as colours tell apart.
+struct Shown {
+    groups: Vec<usize>,
+    note: String,
+}
+
+impl Shown {
+    /// All groups, or those that earned least and most where they are many.
+    fn choose(past: &Past, lanes: Option<&Lanes>) -> Shown {
+        let count = past.manifest.groups.len();
+        if count <= COLOURS {
+            return Shown { groups: (0..count).collect(), note: String::new() };
+        }
+        let means: Vec<f64> = match lanes {
+            Some(lanes) => lanes.groups(&past.manifest).iter().map(|(_, group)| group.return_mean).collect(),
+            None => vec![0.0; count],
+        };
+        let mut order: Vec<usize> = (0..count).collect();
+        order.sort_by(|a, b| means[*a].total_cmp(&means[*b]));
+        let half = COLOURS / 2;
+        let mut groups: Vec<usize> = order.iter().take(half).chain(order.iter().rev().take(half)).copied().collect();
+        groups.sort_unstable();
+        let note = format!("{COLOURS} of {count} groups: the {half} that earn least and the {half} that earn most. ");
+        Shown { groups, note }
+    }
+}
+
+/// The points of a column, if any row has a value there.
+fn points(past: &Past, name: &str) -> Option<Vec<(f64, Option<f64>)>> {
+    let values = past.column(name)?;
+    let all = past.rows.iter().zip(values).map(|(row, value)| (row.iteration as f64, value));
+    Some(all.collect())
+}
+
+/// The points of an evaluation, without the iterations between.
+fn evaluated(past: &Past, name: &str) -> Option<Vec<(f64, Option<f64>)>> {
+    let points = points(past, &format!("evaluation.{name}"))?;
+    Some(points.into_iter().filter(|(_, value)| value.is_some()).collect())
+}
+
+/// A column as it was in evaluations, and in training: fainter where there are evaluations, and not at all where the
+/// lines would be too many.
+fn both(past: &Past, column: &str, name: &str, colour: usize) -> Vec<Series> {
+    let series = |name: String, stroke, points| Series { name, colour, stroke, points };
+    let training = points(past, column);
+    let Some(evaluation) = evaluated(past, column) else {
+        return training.map(|points| series(name.to_owned(), Stroke::Strong, points)).into_iter().collect();
+    };
+    let faint = training.filter(|_| past.manifest.groups.len() <= CROWD);
+    let faint = faint.map(|points| series(format!("{name}, training"), Stroke::Faint, points));
+    faint.into_iter().chain([series(name.to_owned(), Stroke::Strong, evaluation)]).collect()
+}
+
+/// What a person has to know to read the lines.
+fn reading(past: &Past) -> String {
+    let evaluated = past.columns.iter().any(|name| name == "evaluation.gap");
+    let phases = match (evaluated, past.manifest.groups.len() > CROWD) {
+        (true, false) => "Evaluations; dashed in the same colour: training. ",
+        (true, true) => "Evaluations. ",
+        (false, _) => "",
+    };
+    format!("{phases}{}", averaged(past))
+}
+
+fn averaged(past: &Past) -> &'static str {
+    if past.rows.len() > POINTS { "Each point is the mean of several iterations. " } else { "" }
+}
+
+const NO_EPISODE: &str = "No episode has ended yet.";
+
+fn returns(past: &Past, shown: &Shown) -> Figure {
+    let groups = shown.groups.iter().enumerate();
+    let series = groups.flat_map(|(colour, &group)| {
+        let name = &past.manifest.groups[group].name;
+        both(past, &format!("groups.{name}.return_mean"), name, colour)
+    });
+    let y = if past.manifest.tasks.len() > 1 { "return per episode, all tasks" } else { "return per episode" };
+    let plot = Plot { x: "iteration", y, mark: None, series: series.collect() };
+    let note = format!("{}{}", shown.note, reading(past));
+    Figure { title: "What groups earn", html: plot.html(), nothing: NO_EPISODE, note }
+}
+
+fn gaps(past: &Past) -> Figure {
+    let mut series = both(past, "gap", "largest gap", 0);
+    let tasks = &past.manifest.tasks;
+    if (2..COLOURS).contains(&tasks.len()) {
+        let evaluation = if evaluated(past, "gap").is_some() { "evaluation." } else { "" };
+        let of_task = |(index, task): (usize, &String)| {
+            let points = points(past, &format!("{evaluation}gap_task_{}", index + 1))?;
+            let points = points.into_iter().filter(|(_, value)| value.is_some()).collect();
+            Some(Series { name: format!("in {task}"), colour: index + 1, stroke: Stroke::Faint, points })
+        };
+        series.extend(tasks.iter().enumerate().filter_map(of_task));
+    }
+    let plot = Plot { x: "iteration", y: "difference in return per episode", mark: Some(0.0), series };
+    let note = format!("The largest difference between two groups in a task; 0 is parity. {}", reading(past));
+    Figure { title: "Gap between groups", html: plot.html(), nothing: NO_EPISODE, note }
+}
+
+/// By how much constraints are exceeded; none where there are none.
+fn overruns(past: &Past) -> Option<Figure> {
+    let rows: Vec<&String> = past.columns.iter().filter(|name| name.starts_with("overrun.")).collect();
+    let last = |name: &str| past.column(name).and_then(|values| values.into_iter().rev().flatten().next());
+    let mut worst = rows.clone();
+    worst.sort_by(|a, b| last(b).unwrap_or(f64::NAN).total_cmp(&last(a).unwrap_or(f64::NAN)));
+    worst.truncate(COLOURS);
+    let series = worst.iter().enumerate().filter_map(|(colour, column)| {
+        let name = column.trim_start_matches("overrun.").to_owned();
+        Some(Series { name, colour, stroke: Stroke::Strong, points: points(past, column)? })
+    });
+    let plot = Plot { x: "iteration", y: "signal − limit", mark: Some(0.0), series: series.collect() };
+    let many = format!("The worst {COLOURS} of {} rows. ", rows.len());
+    let many = if rows.len() > COLOURS { many } else { String::new() };
+    let note = format!("{many}At or below 0 a constraint holds. {}", averaged(past));
+    let title = "Constraint overrun";
+    (!rows.is_empty()).then(|| Figure { title, html: plot.html(), nothing: NO_EPISODE, note })
+}
+
+/// How the returns of a group are spread over lanes.
+fn distribution(past: &Past, lanes: Option<&Lanes>, shown: &Shown) -> Figure {
+    let title = "Spread over lanes";
+    let nothing = "Nothing was kept yet: lanes are kept where there is an evaluation, and at the end.";
+    let Some(lanes) = lanes else { return Figure { title, html: None, nothing, note: String::new() } };
+    let (cells, tasks) = (past.manifest.cells(), past.manifest.tasks.len());
+    let totals = |group: usize| -> Vec<f64> {
+        let of_lane = |lane: &[f64]| lane[group * tasks..][..tasks].iter().sum();
+        lanes.utilities.chunks_exact(cells).map(of_lane).filter(|total: &f64| total.is_finite()).collect()
+    };
+    let groups: Vec<(usize, Vec<f64>)> = shown.groups.iter().map(|&group| (group, totals(group))).collect();
+    let bins = Bins::over(groups.iter().flat_map(|(_, totals)| totals), lanes.utilities.len() / cells);
+    let series = groups.iter().enumerate().map(|(colour, (group, totals))| {
+        let name = past.manifest.groups[*group].name.clone();
+        Series { name, colour, stroke: Stroke::Steps, points: bins.shares(totals) }
+    });
+    let plot = Plot { x: "return per episode", y: "share of lanes, %", mark: None, series: series.collect() };
+    let note = format!("{}{}.", shown.note, kept(lanes));
+    Figure { title, html: plot.html(), nothing: "There is no number among the returns.", note }
+}
+
+fn kept(lanes: &Lanes) -> String {
+    let phase = match lanes.phase {
+        Phase::Training => "Rollout",
+        Phase::Evaluation => "Evaluation",
+    };
+    format!("{phase} of iteration {}", number(lanes.iteration as f64))
+}
+
+/// Equal intervals over some values.
+struct Bins {
+    low: f64,
+    width: f64,
+    count: usize,
+}
+
+impl Bins {
+    /// As many as make a shape of `lanes` values.
+    fn over<'a>(values: impl Iterator<Item = &'a f64>, lanes: usize) -> Bins {
+        let (low, high) =
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+        if low >= high {
+            let width = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
+            return Bins { low: low - width / 2.0, width, count: 1 };
+        }
+        let count = ((lanes as f64).sqrt() as usize).clamp(8, 40);
+        Bins { low, width: (high - low) / count as f64, count }
+    }
+
+    /// The share of values in each, at its left edge, and nothing at the right edge of the last; no empty ends.
+    fn shares(&self, values: &[f64]) -> Vec<(f64, Option<f64>)> {
+        let mut counts = vec![0u64; self.count + 1];
+        for value in values {
+            counts[(((value - self.low) / self.width) as usize).min(self.count - 1)] += 1;
+        }
+        let share = |count: u64| 100.0 * count as f64 / values.len() as f64;
+        let filled = |(_, count): &(usize, u64)| *count > 0;
+        let edges: Vec<(usize, u64)> = counts.into_iter().enumerate().skip_while(|edge| !filled(edge)).collect();
+        let end = edges.iter().rposition(filled).map_or(0, |last| last + 2);
+        edges
+            .into_iter()
+            .take(end)
+            .map(|(index, count)| (self.low + index as f64 * self.width, Some(share(count))))
+            .collect()
+    }
+}
+
+/// Whether the run is done, in words.
+fn state(past: &Past) -> String {
+    let (made, all) = (past.rows.len() as u64, past.manifest.iterations);
+    let agents = u64::from(past.manifest.lanes) * u64::from(past.manifest.agents);
+    let steps = past.rows.last().map_or(0, |row| row.steps) * agents;
+    let (made_of, steps) = (number(made as f64), number(steps as f64));
+    match past.rows.len() as u64 == all {
+        true => format!("{made_of} iterations, {steps} steps of agents."),
+        false => format!("Not done: {made_of} of {} iterations, {steps} steps of agents.", number(all as f64)),
+    }
+}
+
+/// The numbers of the last evaluation, else of the last rollout in which an episode ended.
+fn numbers(past: &Past) -> Vec<Fact> {
+    let evaluation = if past.columns.iter().any(|name| name == "evaluation.gap") { "evaluation." } else { "" };
+    let last = |name: &str| past.column(&format!("{evaluation}{name}"))?.into_iter().rev().flatten().next();
+    let wanted = [
+        ("return_mean", "mean return", "Return per episode, mean over groups"),
+        ("return_min", "worst-off group", "Return per episode of the group that earns least"),
+        ("gap", "gap", "Largest difference between two groups in a task; 0 is parity"),
+        ("jain", "Jain index", "1 where all groups earn the same, 1 over their number where one has all"),
+        ("gini", "Gini index", "0 where all groups earn the same"),
+    ];
+    let fact = |(column, name, meaning)| Some(Fact { name, value: number(last(column)?), meaning });
+    wanted.into_iter().filter_map(fact).collect()
+}
+
+#[derive(Serialize)]
+struct Table {
+    /// Named only where there are several.
+    tasks: Vec<String>,
+    rows: Vec<TableRow>,
+    note: String,
+}
+
+#[derive(Serialize)]
+struct TableRow {
+    name: String,
+    agents: u32,
+    cells: Vec<Estimate>,
+}
+
+#[derive(Serialize)]
+struct Estimate {
+    mean: String,
+    error: String,
+}
+
+fn table(past: &Past, lanes: Option<&Lanes>) -> Table {
+    let several = past.manifest.tasks.len() > 1;
+    let tasks = if several { past.manifest.tasks.clone() } else { Vec::new() };
+    let Some(lanes) = lanes else { return Table { tasks, rows: Vec::new(), note: String::new() } };
+    let estimate = |mean, error| Estimate { mean: number(mean), error: with_digits(error, 2) };
+    let groups = lanes.groups(&past.manifest).into_iter();
+    let rows = groups.map(|(name, group)| {
+        let of_tasks = group.tasks.0.iter().filter(|_| several);
+        let of_tasks = of_tasks.map(|(_, task)| estimate(task.return_mean, task.standard_error));
+        let cells = std::iter::once(estimate(group.return_mean, group.standard_error)).chain(of_tasks).collect();
+        TableRow { name, agents: group.agents, cells }
+    });
+    let note = format!("{}: mean return per episode ± its standard error over lanes.", kept(lanes));
+    Table { tasks, rows: rows.collect(), note }
+}
+
+fn facts(past: &Past) -> Vec<Fact> {
+    let manifest = &past.manifest;
+    let adapter = manifest.adapter.as_ref().map_or(String::new(), |adapter| format!(", {adapter}"));
+    let mut facts = vec![
+        ("seed", manifest.seed.to_string()),
+        ("lanes", number(f64::from(manifest.lanes))),
+        ("agents per lane", number(f64::from(manifest.agents))),
+        ("device", format!("{}{adapter}", manifest.device)),
+        ("isonomy", manifest.isonomy.clone()),
+        ("scenario hash", manifest.hash.clone()),
+    ];
+    if !manifest.command.is_empty() {
+        facts.push(("command", manifest.command.join(" ")));
+    }
+    if let Some(row) = past.rows.last() {
+        facts.push(("last state hash", format!("{:016x}", row.state_hash)));
+    }
+    facts.into_iter().map(|(name, value)| Fact { name, value, meaning: "" }).collect()
 }

@@ -5,9 +5,9 @@ use super::schema::{Catalogue, Schema};
 use super::tree::{Field, Node, Value, shorten};
 use std::ops::Range;
 
-/// Everything in `root` that the schema of scenarios refuses.
-pub(super) fn check(text: &str, root: &Node, catalogue: &Catalogue) -> Vec<Mistake> {
-    let mut checker = Checker { text, catalogue, mistakes: Vec::new() };
+/// Everything in `root` that the schema of scenarios refuses. Unless it is `whole`, no field is missing.
+pub(super) fn check(text: &str, root: &Node, catalogue: &Catalogue, whole: bool) -> Vec<Mistake> {
+    let mut checker = Checker { text, catalogue, whole, mistakes: Vec::new() };
     checker.check(root, catalogue.scenario());
     checker.mistakes
 }
@@ -15,6 +15,7 @@ pub(super) fn check(text: &str, root: &Node, catalogue: &Catalogue) -> Vec<Mista
 struct Checker<'a> {
     text: &'a str,
     catalogue: &'a Catalogue,
+    whole: bool,
     mistakes: Vec<Mistake>,
 }
 
@@ -32,9 +33,9 @@ impl<'a> Checker<'a> {
             return;
         }
         if let Some(kind) = schema.slot() {
-            return self.slot(node, kind);
+            return self.slot(node.unwrapped(), kind);
         }
-        if let Some(variants) = schema.variants().filter(|_| !is_nameless_struct(node)) {
+        if let Some(variants) = schema.variants() {
             return self.variant(node, &variants);
         }
         if let Some(alternatives) = schema.alternatives() {
@@ -49,11 +50,11 @@ impl<'a> Checker<'a> {
             Some("null") => self.unit(node),
             Some("integer") => self.integer(node, schema, about),
             Some("number") => self.number(node, schema, about),
-            Some("boolean") => match newtype(node).value {
+            Some("boolean") => match node.value {
                 Value::Bool => {}
                 _ => self.wrong(node, "true or false", about),
             },
-            Some("string") => match newtype(node).value {
+            Some("string") => match node.value {
                 Value::Text(_) => {}
                 Value::Char if schema.number("maxLength") == Some(1.0) => {}
                 Value::Name(_) => {
@@ -138,7 +139,10 @@ impl<'a> Checker<'a> {
         let help = match (nearest(name, names), self.catalogue.any(name)) {
             (_, Some(plugin)) => {
                 let is = kind_in_words(&format!("{:?}", plugin.kind));
-                format!("`{name}` is {is}: {}", plugin.kind.place().replace("NAME", &format!("\"{name}\": (…)")))
+                format!(
+                    "`{name}` is {is}, and goes to {}",
+                    plugin.kind.place().replace("NAME", &format!("\"{name}\": (…)"))
+                )
             }
             (Some(near), None) => format!("did you mean `{near}`? {}", one_of("The names are", names)),
             (None, None) => one_of("the names are", names),
@@ -155,18 +159,27 @@ impl<'a> Checker<'a> {
         let (fields, broken): (&[Field], bool) = match &node.value {
             Value::Struct { fields, broken, .. } => (fields, *broken),
             Value::Tuple { items, .. } if items.is_empty() => (&[], false),
-            Value::Tuple { items, .. } if items.len() == 1 && !matches!(items[0].value, Value::Name(_)) => {
-                return self.fields_of(&items[0], schema, owner);
-            }
             Value::Invalid => return,
             _ => {
-                let known = schema.properties();
-                let help = if known.is_empty() { None } else { Some(one_of("the fields are", &known)) };
+                let help = match (&node.value, schema.properties()) {
+                    (Value::Map(_), _) => {
+                        Some("fields are written (name: value), without braces and quotes".to_owned())
+                    }
+                    (_, known) if known.is_empty() => None,
+                    (_, known) => Some(one_of("the fields are", &known)),
+                };
                 return self.wrong(node, "fields in parentheses", help.as_deref());
             }
         };
         let place = if owner.is_empty() { String::new() } else { format!(" in {owner}") };
+        if let (Value::Struct { name: Some(name), .. }, false) = (&node.value, owner.is_empty())
+            && name != owner
+        {
+            let span = node.span.start..node.span.start + name.len();
+            self.mistake(span, format!("expected {owner}(…), found {name}(…)"), None);
+        }
         let known = schema.properties();
+        let mut meant: Vec<&str> = Vec::new();
         for (index, field) in fields.iter().enumerate() {
             if fields[..index].iter().any(|earlier| earlier.name == field.name) {
                 let message = format!("the field `{}` is given twice", field.name);
@@ -174,12 +187,21 @@ impl<'a> Checker<'a> {
                 continue;
             }
             match (schema.property(&field.name), schema.get("additionalProperties")) {
+                // A schema that says nothing of types is not told apart from one that accepts nothing as well.
+                (Some(property), _) if property.slot().is_some() && field.value.is_none() => {
+                    if schema.required().any(|name| name == field.name) {
+                        self.check(&field.value, property);
+                    }
+                }
                 (Some(property), _) => self.check(&field.value, property),
                 (None, Some(serde_json::Value::Bool(false))) => {
                     let taken = |name: &&&str| !fields.iter().any(|field| field.name == **name);
                     let free: Vec<&str> = known.iter().filter(taken).copied().collect();
                     let help = match nearest(&field.name, &free).or(nearest(&field.name, &known)) {
-                        Some(near) => format!("did you mean `{near}`? {}", one_of("The fields are", &known)),
+                        Some(near) => {
+                            meant.push(near);
+                            format!("did you mean `{near}`? {}", one_of("The fields are", &known))
+                        }
                         None if known.is_empty() => "it has no fields: write ()".to_owned(),
                         None => one_of("the fields are", &known),
                     };
@@ -188,11 +210,11 @@ impl<'a> Checker<'a> {
                 (None, _) => {}
             }
         }
-        if broken {
+        if broken || !self.whole {
             return;
         }
         for name in schema.required() {
-            if !fields.iter().any(|field| field.name == name) {
+            if !fields.iter().any(|field| field.name == name) && !meant.contains(&name) {
                 let about = schema.property(name).and_then(Schema::about);
                 let help = about.map(|about| format!("`{name}`: {about}"));
                 self.mistake(node.opening(self.text), format!("missing field `{name}`{place}"), help);
@@ -226,7 +248,7 @@ impl<'a> Checker<'a> {
     fn array(&mut self, node: &Node, schema: Schema<'a>) {
         let least = schema.number("minItems").unwrap_or(0.0) as usize;
         let most = schema.number("maxItems").map(|most| most as usize);
-        let fixed = most == Some(least);
+        let fixed = schema.is_tuple();
         let items = match &node.value {
             Value::List(items) if !fixed => items,
             Value::Tuple { items, .. } if fixed => items,
@@ -266,20 +288,23 @@ impl<'a> Checker<'a> {
 
     fn integer(&mut self, node: &Node, schema: Schema<'a>, about: Option<&str>) {
         let (least, most) = whole_range(schema);
-        let expected = match (least, most) {
+        let too_large = matches!(node.value, Value::Integer(value) if value > most);
+        // Where a type ends is worth a word only to who went beyond.
+        let stated = if too_large || schema.get("maximum").is_some() { most } else { i128::MAX };
+        let expected = match (least, stated) {
             (i128::MIN, i128::MAX) => "a whole number".to_owned(),
             (least, i128::MAX) => format!("a whole number, {least} or above"),
             (i128::MIN, most) => format!("a whole number, {most} or below"),
             (least, most) => format!("a whole number from {least} to {most}"),
         };
-        match newtype(node).value {
+        match node.value {
             Value::Integer(value) if (least..=most).contains(&value) => {}
             _ => self.wrong(node, &expected, about),
         }
     }
 
     fn number(&mut self, node: &Node, schema: Schema<'a>, about: Option<&str>) {
-        let value = match newtype(node).value {
+        let value = match node.value {
             Value::Integer(value) => value as f64,
             Value::Float(value) => value,
             _ => return self.wrong(node, &number_in_words(schema), about),
@@ -317,7 +342,10 @@ impl<'a> Checker<'a> {
             (None, Value::Name(_)) => {}
             (None, _) => self.wrong(node, &format!("`{name}` alone"), None),
             (Some(_), Value::Name(_)) => self.wrong(node, &format!("`{name}(…)` with what it holds"), None),
-            (Some(inside), Value::Tuple { items, .. }) if items.len() == 1 => self.check(&items[0], *inside),
+            // A variant that holds a tuple is written like the tuple.
+            (Some(inside), Value::Tuple { items, .. }) if items.len() == 1 && !inside.resolved().is_tuple() => {
+                self.check(&items[0], *inside);
+            }
             (Some(inside), _) => self.check(node, *inside),
         }
     }
@@ -325,7 +353,8 @@ impl<'a> Checker<'a> {
     /// Whichever alternative fits; where none does, what the one that fits best has to say.
     fn any(&mut self, node: &Node, alternatives: Vec<Schema<'a>>) {
         let attempts = alternatives.into_iter().map(|alternative| {
-            let mut attempt = Checker { text: self.text, catalogue: self.catalogue, mistakes: Vec::new() };
+            let mut attempt =
+                Checker { whole: self.whole, text: self.text, catalogue: self.catalogue, mistakes: Vec::new() };
             attempt.check(node, alternative);
             attempt.mistakes
         });
@@ -335,18 +364,6 @@ impl<'a> Checker<'a> {
             self.mistakes.extend(best);
         }
     }
-}
-
-/// `Name(x)` is read like `x` where a newtype is wanted.
-fn newtype(node: &Node) -> &Node {
-    match &node.value {
-        Value::Tuple { items, .. } if items.len() == 1 => newtype(&items[0]),
-        _ => node,
-    }
-}
-
-fn is_nameless_struct(node: &Node) -> bool {
-    matches!(&node.value, Value::Struct { name: None, .. })
 }
 
 /// Least and greatest whole number that a schema accepts.

@@ -1,11 +1,21 @@
 //! From a file to a scenario, or to everything that is wrong with it.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::parts::{Part, Parts};
 use super::schema::catalogue;
 use super::source::{Source, Text, offset};
 use super::tree::{self, Node, Tree, Value};
-use super::{Mistake, Scenario, check, path};
+use super::{Bounds, Evaluation, Mistake, Scenario, check, path};
+use crate::constraint::Constraint;
+use crate::controller::Controller;
+use crate::environment::Environment;
+use crate::fairness::FairnessReward;
+use crate::optimizer::Optimizer;
+use crate::policy::Policy;
+use crate::problem::Problem;
 use ron::extensions::Extensions;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -122,11 +132,16 @@ impl Composer {
             // Files in the order in which they were read.
             self.sources.iter().position(|source| source.name == found.file).unwrap_or_default()
         };
-        let mut found = self.found;
+        let mut found = self.found.clone();
         found.sort_by_key(|one| (order(one), one.line, one.column));
-        found.dedup();
-        found.truncate(ENOUGH);
-        Diagnostics(found)
+        let mut once: Vec<Diagnostic> = Vec::new();
+        for one in found {
+            if !once.contains(&one) {
+                once.push(one);
+            }
+        }
+        once.truncate(ENOUGH);
+        Diagnostics(once)
     }
 
     fn note(&mut self, text: &Text, mistake: Mistake) {
@@ -139,7 +154,10 @@ impl Composer {
         let text = Text::verbatim(&self.sources, source, 0..self.sources[source].text.len());
         let tree = tree::read(&text.text);
         if !tree.mistakes.is_empty() {
-            tree.mistakes.into_iter().for_each(|mistake| self.note(&text, mistake));
+            // Those of the outermost file are noted when the composed text is judged.
+            if source > 0 {
+                tree.mistakes.into_iter().for_each(|mistake| self.note(&text, mistake));
+            }
             return text;
         }
         let Some(include) = tree.root.field("include") else { return text };
@@ -221,43 +239,138 @@ impl Composer {
 
     /// All that is wrong with a composed text; the scenario where nothing is, with the text that stands for it.
     fn judge(&mut self, text: &Text, tree: &Tree) -> Option<(Scenario, String)> {
-        let mut mistakes: Vec<Mistake> = tree.mistakes.clone();
-        mistakes.extend(check::check(&text.text, &tree.root, catalogue()));
-        if !self.found.is_empty() {
-            // Where an included file could not be read, its fields are not missing.
-            mistakes.retain(|mistake| !mistake.message.starts_with("missing field"));
+        // What an included file or a set would have added is not missing.
+        let whole = self.found.is_empty();
+        let mut mistakes = tree.mistakes.clone();
+        mistakes.extend(check::check(&text.text, &tree.root, catalogue(), whole));
+        let clean = whole && mistakes.is_empty();
+        let scenario = if clean { self.scenario(text, tree, &mut mistakes) } else { None };
+        if !clean {
+            self.salvage(text, tree, whole, &mut mistakes);
         }
-        for mistake in mistakes {
-            self.note(text, mistake);
-        }
-        if !self.found.is_empty() {
-            return None;
-        }
+        mistakes.into_iter().for_each(|mistake| self.note(text, mistake));
+        scenario
+    }
+
+    /// The scenario of a text that the schema allows.
+    fn scenario(&self, text: &Text, tree: &Tree, mistakes: &mut Vec<Mistake>) -> Option<(Scenario, String)> {
         let mut scenario: Scenario = match options().from_str(&text.text) {
             Ok(scenario) => scenario,
             Err(error) => {
-                self.note(text, of_ron(&text.text, &error));
+                mistakes.push(of_ron(&text.text, 0, &error));
                 return None;
             }
         };
-        let place = tree.root.field("environment").map_or(0..0, |field| field.value.span.clone());
-        let (source, _) = text.origin(place.start);
         let before = options().to_string(&scenario.environment).ok();
-        let slot = format!("environment.{}", scenario.environment.typetag_name());
-        let folder = self.sources[source].folder.clone();
-        if let Err(problem) = scenario.environment.resolve(&folder) {
-            self.note(text, of_problem(text, &tree.root, problem.under(&slot)));
+        if let Err(problem) = self.resolve(&mut *scenario.environment, text, tree) {
+            mistakes.push(of_problem(text, &tree.root, problem));
             return None;
         }
-        for problem in scenario.problems() {
-            self.note(text, of_problem(text, &tree.root, problem));
-        }
+        let problems = scenario.problems();
+        mistakes.extend(problems.into_iter().map(|problem| of_problem(text, &tree.root, problem)));
         let after = options().to_string(&scenario.environment).ok();
-        let mut whole = text.text.clone();
+        let mut own = text.text.clone();
         if before != after {
-            whole.replace_range(place, &after?);
+            own.replace_range(tree.root.field("environment")?.value.span.clone(), &after?);
         }
-        Some((scenario, whole))
+        Some((scenario, own))
+    }
+
+    /// Lets the environment read its files, relative to the one in which it is written.
+    fn resolve(&self, environment: &mut dyn Environment, text: &Text, tree: &Tree) -> Result<(), Problem> {
+        let at = tree.root.field("environment").map_or(0, |field| field.value.span.start);
+        let folder = &self.sources[text.origin(at).0].folder;
+        let slot = format!("environment.{}", environment.typetag_name());
+        environment.resolve(folder).map_err(|problem| problem.under(&slot))
+    }
+
+    /// What else is wrong with a text that has mistakes: asks every part that has none. `whole` is whether all parts
+    /// are there.
+    fn salvage(&self, text: &Text, tree: &Tree, whole: bool, mistakes: &mut Vec<Mistake>) {
+        let mut reader = PartReader { text: &text.text, tree, mistakes };
+        let mut environment: Option<Box<dyn Environment>> = reader.field("environment").owned();
+        let controller: Part<Box<dyn Controller>> = reader.field("controller");
+        let policy: Part<Box<dyn Policy>> = reader.field("policy");
+        let optimizer: Part<Box<dyn Optimizer>> = reader.field("optimizer");
+        let fairness: Part<Vec<(usize, Box<dyn FairnessReward>)>> = reader.list("fairness");
+        let constraints: Vec<(usize, Box<dyn Constraint>)> = reader.list("constraints").owned().unwrap_or_default();
+        let expect: Option<BTreeMap<String, Bounds>> = reader.field("expect").owned();
+        let (lanes, horizon) = (reader.field("lanes").owned(), reader.field("horizon").owned());
+        let evaluation: Option<Evaluation> = reader.field("evaluation").owned();
+        let mut problems = Vec::new();
+        if let Some(read) = &mut environment
+            && let Err(problem) = self.resolve(&mut **read, text, tree)
+        {
+            problems.push(problem);
+            environment = None;
+        }
+        let fairness = fairness.map(|list| list.iter().map(|(index, one)| (*index, &**one)).collect());
+        let parts = Parts {
+            environment: environment.as_deref(),
+            lanes,
+            horizon,
+            evaluation,
+            controller: controller.map(|one| &**one),
+            policy: policy.map(|one| &**one),
+            optimizer: optimizer.map(|one| &**one),
+            fairness,
+            constraints: constraints.iter().map(|(index, one)| (*index, &**one)).collect(),
+            expect: expect.as_ref(),
+        };
+        let known = |field: &tree::Field| catalogue().scenario().property(&field.name).is_some();
+        let readable = matches!(&tree.root.value, Value::Struct { broken: false, .. });
+        let complete = whole && readable && tree.root.fields().iter().all(known);
+        problems.extend(parts.problems(complete));
+        mistakes.extend(problems.into_iter().map(|problem| of_problem(text, &tree.root, problem)));
+    }
+}
+
+/// Reads single fields of a text that has mistakes elsewhere.
+struct PartReader<'a> {
+    text: &'a str,
+    tree: &'a Tree,
+    mistakes: &'a mut Vec<Mistake>,
+}
+
+impl PartReader<'_> {
+    fn field<T: DeserializeOwned>(&mut self, name: &str) -> Part<T> {
+        match self.tree.root.field(name) {
+            Some(field) => self.value(&field.value),
+            None => Part::Absent,
+        }
+    }
+
+    /// The entries of a list that can be read.
+    fn list<T: DeserializeOwned>(&mut self, name: &str) -> Part<Vec<(usize, T)>> {
+        let Some(field) = self.tree.root.field(name) else { return Part::Absent };
+        let Value::List(items) = &field.value.value else { return Part::Unreadable };
+        if items.is_empty() {
+            return Part::Absent;
+        }
+        let read = |(index, item)| self.value(item).owned().map(|value| (index, value));
+        Part::Read(items.iter().enumerate().filter_map(read).collect())
+    }
+
+    fn value<T: DeserializeOwned>(&mut self, node: &Node) -> Part<T> {
+        let node = node.unwrapped();
+        if node.is_none() {
+            return Part::Absent;
+        }
+        let inside = |mistake: &Mistake| node.span.contains(&mistake.span.start);
+        if matches!(node.value, Value::Invalid) || self.mistakes.iter().any(inside) {
+            return Part::Unreadable;
+        }
+        let headers = &self.text[self.tree.headers.clone()];
+        let slice = format!("{headers}{}", &self.text[node.span.clone()]);
+        match options().from_str(&slice) {
+            Ok(value) => Part::Read(value),
+            Err(error) => {
+                let mut mistake = of_ron(&slice, headers.len(), &error);
+                mistake.span = node.span.start + mistake.span.start..node.span.start + mistake.span.end;
+                self.mistakes.push(mistake);
+                Part::Unreadable
+            }
+        }
     }
 }
 
@@ -267,15 +380,19 @@ fn options() -> ron::Options {
 }
 
 /// A problem at the place that its path names.
-fn of_problem(text: &Text, root: &Node, problem: crate::problem::Problem) -> Mistake {
+fn of_problem(text: &Text, root: &Node, problem: Problem) -> Mistake {
     let node = path::find(root, &problem.path).node;
     let span = if problem.path.is_empty() { node.opening(&text.text) } else { node.span.clone() };
     Mistake { span, message: problem.message, help: problem.help }
 }
 
-/// What `ron` has to say about a text that the schema allows.
-fn of_ron(text: &str, error: &ron::error::SpannedError) -> Mistake {
-    let at = |position: &ron::error::Position| offset(text, position.line, position.col);
+/// What `ron` has to say about a text that the schema allows; places are counted from `origin`.
+fn of_ron(text: &str, origin: usize, error: &ron::error::SpannedError) -> Mistake {
+    let at = |position: &ron::error::Position| offset(text, position.line, position.col).saturating_sub(origin);
     let (start, end) = (at(&error.span.start), at(&error.span.end));
-    Mistake { span: start..end.max(start), message: error.code.to_string(), help: None }
+    let mut message = error.code.to_string();
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    Mistake { span: start..end.max(start), message, help: None }
 }

@@ -7,6 +7,7 @@
 mod check;
 mod diagnostic;
 mod load;
+mod parts;
 mod path;
 mod schema;
 mod source;
@@ -16,6 +17,9 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use load::{Loaded, load, parse};
 pub use schema::schema;
 
+#[cfg(test)]
+mod tests;
+
 use crate::constraint::Constraint;
 use crate::controller::Controller;
 use crate::environment::Environment;
@@ -23,6 +27,7 @@ use crate::fairness::FairnessReward;
 use crate::optimizer::Optimizer;
 use crate::policy::Policy;
 use crate::problem::Problem;
+use parts::Parts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -125,98 +130,6 @@ impl Scenario {
 
     /// Everything wrong with the parts and with their combination. Paths are relative to the scenario.
     pub fn problems(&self) -> Vec<Problem> {
-        let under = |place: &str, problems: Vec<Problem>| -> Vec<Problem> {
-            problems.into_iter().map(|problem| problem.under(place)).collect()
-        };
-        let mut problems = under(&slot("environment", self.environment.typetag_name()), self.environment.check());
-        if !problems.is_empty() {
-            return problems;
-        }
-        let spec = self.environment.spec();
-        if let Some(controller) = &self.controller {
-            problems.extend(under(&slot("controller", controller.typetag_name()), controller.check(&spec)));
-        }
-        if let Some(policy) = &self.policy {
-            problems.extend(under(&slot("policy", policy.typetag_name()), policy.check(&spec)));
-        }
-        for (index, fairness) in self.fairness.iter().enumerate() {
-            let place = slot(&format!("fairness[{index}]"), fairness.typetag_name());
-            problems.extend(under(&place, fairness.check(&spec)));
-        }
-        for (index, constraint) in self.constraints.iter().enumerate() {
-            let place = slot(&format!("constraints[{index}]"), constraint.typetag_name());
-            problems.extend(under(&place, constraint.check(&spec)));
-        }
-        if let Some(optimizer) = &self.optimizer {
-            let name = optimizer.typetag_name();
-            problems.extend(under(&slot("optimizer", name), optimizer.check(&spec)));
-            if optimizer.needs().model && self.environment.model().is_none() {
-                let environment = self.environment.typetag_name();
-                problems.push(
-                    Problem::at("optimizer", format!("{name} plans with a model, and {environment} has none"))
-                        .help("choose an optimizer that learns from rollouts, or an environment with a finite model"),
-                );
-            }
-        }
-        problems.extend(self.actors());
-        problems.extend(self.bounds());
-        problems
+        Parts::of(self).problems(true)
     }
-
-    /// Exactly one must act.
-    fn actors(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        match (&self.controller, &self.optimizer) {
-            (None, None) => problems.push(
-                Problem::at("", "nobody acts")
-                    .help("add `controller: {\"Uniform\": ()}`, or a policy and an optimizer"),
-            ),
-            (Some(_), Some(_)) => problems.push(
-                Problem::at("controller", "a controller acts by rule, so the optimizer has nothing to improve")
-                    .help("remove one of the two"),
-            ),
-            _ => {}
-        }
-        match (&self.policy, &self.optimizer) {
-            (Some(_), None) => problems.push(
-                Problem::at("policy", "nothing improves this policy").help("add an optimizer, or use a controller"),
-            ),
-            (None, Some(_)) => problems.push(
-                Problem::at("optimizer", "there is no policy to improve").help("add `policy: {\"Softmax\": ()}`"),
-            ),
-            _ => {}
-        }
-        if !self.fairness.is_empty() && self.optimizer.is_none() {
-            problems.push(
-                Problem::at("fairness", "fairness rewards teach a policy, and nothing learns here")
-                    .help("add a policy and an optimizer, or remove the fairness rewards"),
-            );
-        }
-        problems
-    }
-
-    fn bounds(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for (name, bounds) in &self.expect {
-            let empty = matches!((bounds.at_least, bounds.at_most), (Some(least), Some(most)) if least > most);
-            if empty || (bounds.at_least.is_none() && bounds.at_most.is_none()) {
-                problems.push(
-                    Problem::at(format!("expect.{name}"), "no value can be judged by these bounds")
-                        .help("give at_least, at_most or both, the first not above the second"),
-                );
-            }
-        }
-        let rows = u64::from(self.lanes.get()) * u64::from(self.environment.spec().agents());
-        if rows > u64::from(u32::MAX) {
-            problems.push(
-                Problem::at("lanes", format!("{rows} agents are more than the {} that can be addressed", u32::MAX))
-                    .help("use fewer lanes"),
-            );
-        }
-        problems
-    }
-}
-
-fn slot(place: &str, name: &str) -> String {
-    format!("{place}.{name}")
 }

@@ -25,6 +25,12 @@ pub(super) fn find<'n, 'p>(root: &'n Node, path: &'p str) -> Found<'n, 'p> {
 
 fn step<'n, 'p>(node: &'n Node, rest: &'p str) -> Option<(&'n Node, &'p str)> {
     let rest = rest.strip_prefix('.').unwrap_or(rest);
+    if let (Value::Struct { name: Some(variant), .. } | Value::Tuple { name: Some(variant), .. }, Some(first)) =
+        (&node.value, segment(rest))
+        && first.0 == Segment::Name(variant)
+    {
+        return Some((node, first.1));
+    }
     match &node.value {
         Value::List(items) | Value::Tuple { items, .. } => {
             let Segment::Index(index) = segment(rest)?.0 else { return None };
@@ -86,6 +92,10 @@ pub(super) fn set(text: &Text, sources: &[Source], source: usize, catalogue: &Ca
         return Err(Mistake { span: 0..written.len(), message: "expected `=` and a value".to_owned(), help });
     };
     let path = written[..equals].trim_end();
+    if path == "include" {
+        let message = "a file says itself what it includes".to_owned();
+        return Err(Mistake { span: 0..path.len(), message, help: None });
+    }
     let value = value_span(written, equals + 1)?;
     let read = tree::read(&text.text);
     if !read.mistakes.is_empty() {
@@ -97,7 +107,7 @@ pub(super) fn set(text: &Text, sources: &[Source], source: usize, catalogue: &Ca
     if found.rest.is_empty() && !path.is_empty() {
         return Ok(text.replace(found.node.span.clone(), edit.value()));
     }
-    let at = path.len() - found.rest.len();
+    let at = after_dot(path, path.len() - found.rest.len());
     let schema = schema_at(catalogue, &path[..at]);
     let refuse = |message: String| Err(Mistake { span: at..path.len().max(at + 1), message, help: None });
     if segment(found.rest).is_none() {
@@ -107,17 +117,17 @@ pub(super) fn set(text: &Text, sources: &[Source], source: usize, catalogue: &Ca
     if found.node.is_none() {
         return match edit.enclosed(at, path, schema) {
             Some(new) => Ok(text.replace(found.node.span.clone(), new)),
-            None => refuse("there is nothing at this index".to_owned()),
+            None => refuse("a new list begins with [0]".to_owned()),
         };
     }
-    let (items, open): (Vec<usize>, usize) = match &found.node.value {
-        Value::Struct { fields, .. } => (fields.iter().map(|field| field.value.span.end).collect(), 0),
-        Value::Map(entries) => (entries.iter().map(|(_, value)| value.span.end).collect(), 0),
-        Value::List(items) => (items.iter().map(|item| item.span.end).collect(), 0),
-        Value::Tuple { items, .. } if items.is_empty() => (Vec::new(), 0),
+    let last = match &found.node.value {
+        Value::Struct { fields, .. } => fields.last().map(|field| &field.value),
+        Value::Map(entries) => entries.last().map(|(_, value)| value),
+        Value::List(items) => items.last(),
+        Value::Tuple { items, .. } if items.is_empty() => None,
         _ => {
             let written = tree::shorten(&text.text[found.node.span.clone()]);
-            return refuse(format!("`{}` is {written}, which has no such part", &path[..at]));
+            return refuse(format!("`{}` is {written}, which has no such part", path[..at].trim_end_matches('.')));
         }
     };
     let is_index = matches!(segment(found.rest), Some((Segment::Index(_), _)));
@@ -131,11 +141,13 @@ pub(super) fn set(text: &Text, sources: &[Source], source: usize, catalogue: &Ca
         Value::Map(_) => edit.entry(at, path, schema),
         _ => edit.field(at, path, schema),
     };
-    let Some(new) = new else { return refuse("there is nothing at this index".to_owned()) };
-    let opening = found.node.opening(&text.text).end + open;
-    Ok(match items.last() {
-        Some(&end) => text.replace(end..end, edit.glue(", ", at).then(new)),
-        None => text.replace(opening..opening, new),
+    let Some(new) = new else { return refuse("a new list begins with [0]".to_owned()) };
+    Ok(match last.map(|node| node.span.end) {
+        Some(end) => text.replace(end..end, edit.glue(", ", at).then(new)),
+        None => {
+            let end = found.node.opening(&text.text).end;
+            text.replace(end..end, new)
+        }
     })
 }
 
@@ -170,9 +182,8 @@ impl Edit<'_> {
 
     /// The name at `at` in `path` as it stands in the set, and what follows it.
     fn name(&self, at: usize, path: &str, schema: Option<Schema<'_>>) -> Option<(Text, usize)> {
-        let dot = usize::from(path[at..].starts_with('.'));
-        let quote = usize::from(path[at + dot..].starts_with('"'));
-        let begin = at + dot + quote;
+        let quote = usize::from(path[at..].starts_with('"'));
+        let begin = at + quote;
         let end = match quote {
             0 => begin + key_length(&path[begin..], schema),
             _ => begin + path[begin..].find('"')?,
@@ -195,7 +206,7 @@ impl Edit<'_> {
             Some(kind) => super::schema::catalogue().plugin(kind, &name.text),
             None => values,
         };
-        let quoted = self.glue("\"", at).then(name).then(self.glue("\": ", at));
+        let quoted = self.glue("\"", at).then(name).then(self.glue("\": ", after));
         Some(quoted.then(self.rest(after, path, inner)?))
     }
 
@@ -207,6 +218,7 @@ impl Edit<'_> {
     }
 
     fn rest(&self, at: usize, path: &str, schema: Option<Schema<'_>>) -> Option<Text> {
+        let at = after_dot(path, at);
         if at >= path.len() { Some(self.value()) } else { self.enclosed(at, path, schema) }
     }
 
@@ -219,8 +231,12 @@ impl Edit<'_> {
             (Segment::Name(_), _) if map => ("{", self.entry(at, path, schema)?, "}"),
             (Segment::Name(_), _) => ("(", self.field(at, path, schema)?, ")"),
         };
-        Some(self.glue(open, at).then(inner).then(self.glue(close, at)))
+        Some(self.glue(open, at).then(inner).then(self.glue(close, self.value.end)))
     }
+}
+
+fn after_dot(path: &str, at: usize) -> usize {
+    at + usize::from(path[at..].starts_with('.'))
 }
 
 /// Bytes of a key that is not there yet. Where what a map holds has fields, the key ends before the first of them.

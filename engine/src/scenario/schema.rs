@@ -15,9 +15,19 @@ pub(super) struct Catalogue {
 pub(super) fn catalogue() -> &'static Catalogue {
     static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
     CATALOGUE.get_or_init(|| Catalogue {
-        scenario: schemars::schema_for!(Scenario).to_value(),
+        scenario: scenario(),
         plugins: plugins().into_iter().map(|plugin| (plugin, (plugin.schema)().to_value())).collect(),
     })
+}
+
+/// A scenario with what the loader adds to it.
+fn scenario() -> Value {
+    let mut scenario = schemars::schema_for!(Scenario).to_value();
+    if let Some(fields) = scenario.get_mut("properties").and_then(Value::as_object_mut) {
+        let include = "Another scenario file, relative to this one, whose fields are the defaults of this one's.";
+        fields.insert("include".to_owned(), json!({ "description": include, "type": "string" }));
+    }
+    scenario
 }
 
 impl Catalogue {
@@ -129,7 +139,10 @@ impl<'a> Schema<'a> {
 
     /// The values of a map with free keys, where this is one.
     pub(super) fn values(self) -> Option<Schema<'a>> {
-        self.sub("additionalProperties").filter(|_| self.get("properties").is_none())
+        // Keys that are numbers have a pattern.
+        let by_pattern = self.get("patternProperties").and_then(Value::as_object).and_then(|some| some.values().next());
+        let values = self.sub("additionalProperties").or(by_pattern.map(|values| self.at(values)));
+        values.filter(|_| self.get("properties").is_none())
     }
 
     /// Whether `None` is accepted.
@@ -145,6 +158,11 @@ impl<'a> Schema<'a> {
         self.text("type") == Some("null")
     }
 
+    /// Whether this is a list of a length that cannot change.
+    pub(super) fn is_tuple(self) -> bool {
+        self.number("maxItems").is_some_and(|most| self.number("minItems") == Some(most))
+    }
+
     /// The alternatives, `None` apart.
     pub(super) fn alternatives(self) -> Option<Vec<Schema<'a>>> {
         let mut all: Vec<_> = self.list("anyOf").into_iter().flatten().collect();
@@ -156,8 +174,9 @@ impl<'a> Schema<'a> {
     /// What stands inside `Some(…)`, or the schema itself.
     pub(super) fn inner(self) -> Self {
         let schema = self.resolved();
-        match schema.alternatives() {
-            Some(only) if only.len() == 1 => only[0].inner(),
+        let some = schema.list("anyOf").into_iter().flatten().filter(|schema| !schema.is_null());
+        match some.collect::<Vec<_>>().as_slice() {
+            [only] => only.inner(),
             _ => schema,
         }
     }
@@ -172,19 +191,29 @@ impl<'a> Schema<'a> {
 
     /// The variants of an enumeration, each with what it holds; none where this is something else.
     pub(super) fn variants(self) -> Option<Vec<(&'a str, Option<Schema<'a>>)>> {
-        if let Some(alternatives) = self.alternatives() {
-            let each: Option<Vec<_>> = alternatives.into_iter().map(|one| one.resolved().variants()).collect();
-            return Some(each?.into_iter().flatten().collect());
+        // Enumerations without tags are written with `anyOf`.
+        match self.list("oneOf") {
+            Some(alternatives) => {
+                let each: Option<Vec<_>> = alternatives.map(|one| one.resolved().variant()).collect();
+                Some(each?.into_iter().flatten().collect())
+            }
+            None => self.words(),
         }
+    }
+
+    /// Words among which one chooses.
+    fn words(self) -> Option<Vec<(&'a str, Option<Schema<'a>>)>> {
         if let Some(name) = self.text("const") {
             return Some(vec![(name, None)]);
         }
-        if let Some(names) = self.get("enum").and_then(Value::as_array) {
-            return names.iter().map(|name| Some((name.as_str()?, None))).collect();
-        }
+        self.get("enum")?.as_array()?.iter().map(|name| Some((name.as_str()?, None))).collect()
+    }
+
+    /// One alternative of an enumeration: words, or an object whose only field is the variant's name.
+    fn variant(self) -> Option<Vec<(&'a str, Option<Schema<'a>>)>> {
         let (only, mut required) = (self.properties(), self.required());
-        let tagged = only.len() == 1 && required.next() == Some(only[0]) && self.get("additionalProperties").is_some();
-        tagged.then(|| vec![(only[0], self.property(only[0]))])
+        let tagged = only.len() == 1 && required.next() == Some(only[0]);
+        if tagged { Some(vec![(only[0], self.property(only[0]))]) } else { self.words() }
     }
 }
 
@@ -228,15 +257,6 @@ pub fn schema() -> Value {
         // A kind of which nothing is linked accepts nothing.
         let definition = if choices.is_empty() { json!({ "not": {} }) } else { json!({ "oneOf": choices }) };
         definitions.insert(kind, definition);
-    }
-    let mut fields = json!({ "include": {
-        "description": "Another scenario file, relative to this one, whose fields are the defaults of this one's.",
-        "type": "string",
-    } });
-    if let Some(Value::Object(properties)) = document.get_mut("properties")
-        && let Some(include) = fields.as_object_mut()
-    {
-        properties.append(include);
     }
     if let Some(document) = document.as_object_mut() {
         document.insert("$defs".to_owned(), Value::Object(definitions));

@@ -86,8 +86,13 @@ impl Text {
     /// A mistake in this text, as its author sees it.
     pub(super) fn diagnose(&self, sources: &[Source], mistake: Mistake) -> Diagnostic {
         let (source, at) = self.origin(mistake.span.start);
-        let length = self.text.get(mistake.span.clone()).map_or(0, |text| text.len());
-        sources[source].diagnose(at..at + length, mistake)
+        let last =
+            self.text[..mistake.span.end.min(self.text.len())].char_indices().next_back().map_or(0, |(at, _)| at);
+        let end = match self.origin(last.max(mistake.span.start)) {
+            (same, end) if same == source => end + usize::from(mistake.span.start < mistake.span.end),
+            _ => at,
+        };
+        sources[source].diagnose(at..end.max(at), mistake)
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) struct Tree {
 
 /// Reads a whole text.
 pub(super) fn read(text: &str) -> Tree {
-    let mut reader = Reader { text, at: 0, open: Vec::new(), mistakes: Vec::new(), gave_up: false };
+    let mut reader = Reader { text, at: 0, open: Vec::new(), mistakes: Vec::new(), gave_up: false, early: None };
     reader.skip_blank();
     let headers = reader.headers();
     if reader.peek().is_none() && !reader.gave_up {
@@ -120,15 +120,15 @@ pub(super) fn read(text: &str) -> Tree {
     let root = reader.value();
     reader.skip_blank();
     if reader.at < text.len() {
-        let rest = reader.at..reader.end_of_line();
-        reader.mistake(rest, "nothing may follow the closing bracket", None);
+        let word = reader.next_word();
+        reader.mistake(word.clone(), format!("expected nothing more, found `{}`", text[word].escape_debug()), None);
     }
     Tree { root, headers, mistakes: reader.mistakes }
 }
 
 /// The position after blanks and comments.
 pub(super) fn skip_blank(text: &str, at: usize) -> usize {
-    let mut reader = Reader { text, at, open: Vec::new(), mistakes: Vec::new(), gave_up: false };
+    let mut reader = Reader { text, at, open: Vec::new(), mistakes: Vec::new(), gave_up: false, early: None };
     reader.skip_blank();
     reader.at
 }
@@ -141,6 +141,8 @@ struct Reader<'a> {
     mistakes: Vec<Mistake>,
     /// Whether the rest makes no sense, and was skipped.
     gave_up: bool,
+    /// Where a list was taken to end although nothing closes it.
+    early: Option<usize>,
 }
 
 impl Reader<'_> {
@@ -168,12 +170,27 @@ impl Reader<'_> {
         self.at..self.at + self.peek().map_or(0, char::len_utf8)
     }
 
+    /// The word, or the one character, that comes next.
+    fn next_word(&self) -> Range<usize> {
+        let part = |c: char| c == '_' || c.is_alphanumeric();
+        let length = self.rest().find(|c| !part(c)).unwrap_or(self.rest().len());
+        if (1..=40).contains(&length) { self.at..self.at + length } else { self.here() }
+    }
+
+    /// Whether a bare word and a colon come next.
+    fn at_field(&self) -> bool {
+        let word = self.next_word();
+        let starts = self.peek().is_some_and(|c| c == '_' || c.is_alphabetic());
+        starts && self.text[word.end..].trim_start().starts_with(':')
+    }
+
     fn end_of_line(&self) -> usize {
         self.rest().find(['\r', '\n']).map_or(self.text.len(), |length| self.at + length)
     }
 
     fn mistake(&mut self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
-        if self.gave_up {
+        // A second mistake at the same place is the same mistake.
+        if self.gave_up || self.mistakes.last().is_some_and(|last| last.span.start == span.start) {
             return;
         }
         self.mistakes.push(Mistake { span, message: message.into(), help });
@@ -318,15 +335,24 @@ impl Reader<'_> {
                 Some(_) => {}
             }
             let from = self.at;
+            if close == ']' && self.open.len() > 1 && self.at_field() {
+                // Somebody forgot to close the list: the field belongs further out.
+                let help = Some(format!("add `]` before line {}", self.line(from)));
+                self.mistake(begin..begin + 1, "this list is never closed", help);
+                self.early = Some(from);
+                break;
+            }
             each(self);
             self.skip_blank();
             match self.peek() {
                 Some(',') => self.take(),
                 None | Some(')' | ']' | '}') => {}
-                Some(_) if self.gave_up => {}
-                Some(found) => {
-                    let message = format!("expected `,` or `{close}`, found `{}`", found.escape_debug());
-                    self.mistake(self.here(), message, None);
+                Some(_) if self.gave_up || self.early == Some(self.at) => {}
+                Some(_) => {
+                    let word = self.next_word();
+                    let message =
+                        format!("expected `,` or `{close}`, found `{}`", self.text[word.clone()].escape_debug());
+                    self.mistake(word, message, None);
                     if self.at == from {
                         self.take();
                     }
@@ -487,10 +513,15 @@ impl Reader<'_> {
         Value::Invalid
     }
 
-    /// What follows a backslash. What is no escape is left for `ron` to refuse.
+    /// What follows a backslash. What is wrong with numbers is left for `ron` to refuse.
     fn escape(&mut self, written: &mut String) {
         let Some(c) = self.peek() else { return };
         self.take();
+        if !matches!(c, 'n' | 'r' | 't' | '0' | 'x' | 'u' | '\n' | '\r' | '\'' | '"' | '\\') {
+            let help = Some("a backslash itself is written `\\\\`".to_owned());
+            let span = self.at - c.len_utf8() - 1..self.at;
+            self.mistake(span, format!("there is no escape `\\{}`", c.escape_debug()), help);
+        }
         match c {
             'n' => written.push('\n'),
             'r' => written.push('\r'),

@@ -13,7 +13,7 @@
 //!
 //! The second tabular domain of Satija et al. 2023 (*Group Fairness in Reinforcement Learning*, TMLR).
 
-mod step;
+pub(crate) mod step;
 
 use crate::groups::check_groups;
 use isonomy_engine::environment::Environment;

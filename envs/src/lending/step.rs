@@ -15,7 +15,7 @@ const REJECT: u32 = 0;
 /// What one applicant brings.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct Applicant {
+pub(crate) struct Applicant {
     /// A rejection hurts below this.
     hurts: u32,
     /// Where the thresholds of its start begin.
@@ -25,7 +25,7 @@ pub(super) struct Applicant {
 /// What all applicants face.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct Terms {
+pub(crate) struct Terms {
     /// The best credit score.
     best: u32,
     /// Where a rejection that hurts leads: from the worst score to here,
@@ -39,7 +39,7 @@ pub(super) struct Terms {
 }
 
 /// All that lending needs.
-pub(super) struct Bank {
+pub(crate) struct Bank {
     terms: Terms,
     /// One entry per row of a batch.
     hurts: Vec<u32>,
@@ -136,4 +136,26 @@ fn after_loan(terms: &Terms, at: u32, repaid: bool) -> u32 {
 fn after_rejection(terms: &Terms, at: u32, hurt: bool) -> u32 {
     let dropped = if at == 0 { terms.hurt_worst } else { at.saturating_sub(terms.hurt_by) };
     if hurt { dropped } else { at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::assert_layout;
+    use std::mem::offset_of;
+
+    #[test]
+    fn the_shader_lays_out_the_same_structs() {
+        let applicant = [("hurts", offset_of!(Applicant, hurts)), ("starts", offset_of!(Applicant, starts))];
+        assert_layout(include_str!("step.wgsl"), "Applicant", size_of::<Applicant>(), &applicant);
+        let terms = [
+            ("best", offset_of!(Terms, best)),
+            ("hurt_worst", offset_of!(Terms, hurt_worst)),
+            ("hurt_by", offset_of!(Terms, hurt_by)),
+            ("gain", offset_of!(Terms, gain)),
+            ("loss", offset_of!(Terms, loss)),
+            ("repays", offset_of!(Terms, repays)),
+        ];
+        assert_layout(include_str!("step.wgsl"), "Terms", size_of::<Terms>(), &terms);
+    }
 }

@@ -40,12 +40,12 @@ fn happens(agent: u32, score: u32, decision: u32, word: u32) -> bool {
 }
 
 fn move_on(agent: u32, score: u32, decision: u32, word: u32) -> u32 {
-    let happens = happens(agent, score, decision, word);
+    let happened = happens(agent, score, decision, word);
     if decision != REJECT {
-        return select(score - min(score, 1u), min(score + 1u, terms[0].best), happens);
+        return select(score - min(score, 1u), min(score + 1u, terms[0].best), happened);
     }
     let dropped = select(score - min(score, terms[0].hurt_by), terms[0].hurt_worst, score == 0u);
-    return select(score, dropped, happens);
+    return select(score, dropped, happened);
 }
 
 fn pay(task: u32, agent: u32, score: u32, decision: u32, next: u32, word: u32) -> f32 {

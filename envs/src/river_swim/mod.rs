@@ -12,9 +12,10 @@
 //! fast group; and one with two tasks after Song et al. (arXiv 2503.07817).
 
 mod small;
-mod step;
+pub(crate) mod step;
 
 use crate::groups::{check_groups, check_names};
+use isonomy_engine::dynamics::Dynamics;
 use isonomy_engine::environment::Environment;
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::problem::Problem;
@@ -243,6 +244,13 @@ fn outside(path: &str, place: u32, places: u32) -> Option<Problem> {
 /// What is worth simulating; also keeps place and stroke in one word.
 const MOST_PLACES: u32 = 1 << 16;
 
+impl RiverSwim {
+    /// How its swimmers move, without a World around them.
+    pub fn dynamics(&self) -> impl Dynamics {
+        step::Rivers::from(self)
+    }
+}
+
 #[typetag::serde]
 impl Environment for RiverSwim {
     fn spec(&self) -> Spec {
@@ -278,7 +286,7 @@ impl Environment for RiverSwim {
     }
 
     fn build(&self, sim: &mut Builder) {
-        sim.agents::<Place, Stroke>(step::Rivers::from(self));
+        sim.agents::<Place, Stroke>(self.dynamics());
     }
 
     fn model(&self) -> Option<TabularModel> {

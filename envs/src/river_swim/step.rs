@@ -13,7 +13,7 @@ const LEFT: u32 = 0;
 /// The current against one agent, as thresholds of its word.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct River {
+pub(crate) struct River {
     /// The right bank.
     pub(super) last: u32,
     /// A stroke from the left bank advances below this.
@@ -54,7 +54,7 @@ impl River {
 /// A reward for what happened to an agent, see [`deed`].
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct Payment {
+pub(crate) struct Payment {
     task: u32,
     /// The bits of the deed that matter,
     mask: u32,
@@ -88,7 +88,7 @@ impl Payment {
 const BATCH: usize = 256;
 
 /// All that swimming needs, one entry per row of a batch.
-pub(super) struct Rivers {
+pub(crate) struct Rivers {
     last: u32,
     first_advances: Vec<u32>,
     advances: Vec<u32>,
@@ -234,7 +234,9 @@ pub(super) fn pay(payments: &[[Payment; 2]], deeds: &[u32], reward: &mut [f32]) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::assert_layout;
     use isonomy_engine::noise::{Key, Phase, Purpose};
+    use std::mem::offset_of;
 
     #[test]
     fn small_rivers_step_as_all_rivers_do() {
@@ -269,5 +271,25 @@ mod tests {
             };
             assert_eq!(step(&small), step(&plain), "{rows} rows");
         }
+    }
+
+    #[test]
+    fn the_shader_lays_out_the_same_structs() {
+        let river = [
+            ("last", offset_of!(River, last)),
+            ("first_advances", offset_of!(River, first_advances)),
+            ("advances", offset_of!(River, advances)),
+            ("stays", offset_of!(River, stays)),
+            ("last_stays", offset_of!(River, last_stays)),
+            ("starts", offset_of!(River, starts)),
+        ];
+        assert_layout(include_str!("step.wgsl"), "River", size_of::<River>(), &river);
+        let payment = [
+            ("task", offset_of!(Payment, task)),
+            ("mask", offset_of!(Payment, mask)),
+            ("deed", offset_of!(Payment, deed)),
+            ("reward", offset_of!(Payment, reward)),
+        ];
+        assert_layout(include_str!("step.wgsl"), "Payment", size_of::<Payment>(), &payment);
     }
 }

@@ -9,7 +9,7 @@
 //! in a terminal state stays there and earns nothing until the time limit.
 
 mod check;
-mod step;
+pub(crate) mod step;
 
 use isonomy_engine::environment::Environment;
 use isonomy_engine::model::TabularModel;

@@ -9,7 +9,7 @@ use isonomy_engine::gpu::{Table, Twin};
 /// Where an agent finds its group's part of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct Agent {
+pub(crate) struct Agent {
     /// The cell from which it starts.
     start: u32,
     /// The cell of state 0 and action 0.
@@ -22,7 +22,7 @@ pub(super) struct Agent {
 /// A state that can come next.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct Successor {
+pub(crate) struct Successor {
     state: u32,
     /// Words that pass this lead to a later successor.
     until: u32,
@@ -30,7 +30,7 @@ pub(super) struct Successor {
 
 /// Chances and rewards, compiled. A cell is a group, a state and an action, in this order; after all of these there is
 /// one more cell per group, for its start.
-pub(super) struct Tables {
+pub(crate) struct Tables {
     /// One entry per row of a batch.
     agents: Vec<Agent>,
     /// Where the successors of a cell begin, and after the last cell, where they end.
@@ -123,5 +123,25 @@ impl Dynamics for Tables {
 
     fn twin(&self) -> Option<Twin> {
         Some(self.twin.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::assert_layout;
+    use std::mem::offset_of;
+
+    #[test]
+    fn the_shader_lays_out_the_same_structs() {
+        let agent = [
+            ("start", offset_of!(Agent, start)),
+            ("cells", offset_of!(Agent, cells)),
+            ("actions", offset_of!(Agent, actions)),
+            ("cells_per_task", offset_of!(Agent, cells_per_task)),
+        ];
+        assert_layout(include_str!("step.wgsl"), "Agent", size_of::<Agent>(), &agent);
+        let successor = [("state", offset_of!(Successor, state)), ("until", offset_of!(Successor, until))];
+        assert_layout(include_str!("step.wgsl"), "Successor", size_of::<Successor>(), &successor);
     }
 }

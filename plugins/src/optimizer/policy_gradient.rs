@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 /// Surprises: only whole episodes teach, those cut by the beginning or the end of the rollout are not used. A cell
 /// visited once has no baseline and is left alone. The gradient is exact in expectation where agents do not influence
 /// each other's returns; where they do (or where fairness rewards look at the whole lane), an agent follows its own
-/// return only. All sums run in row order, so the same rollout gives the same bytes.
+/// return only. A gradient that is not finite (rewards overflowed) is reported and not followed. All sums run in row
+/// order, so the same rollout gives the same bytes.
 /// Reports `gradient_norm` (before clipping), `entropy` (mean over decisions, nats), `taught_return` and `episodes`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,7 +51,7 @@ impl Optimizer for PolicyGradient {
     }
 
     fn check(&self, spec: &Spec) -> Vec<Problem> {
-        super::check_task_weights(&self.weights, spec).into_iter().collect()
+        super::check(&self.weights, spec)
     }
 
     fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
@@ -198,12 +199,18 @@ impl Reinforce {
 
     /// Moves the logits along the gradient, of which the length is known.
     fn step(&mut self, norm: f64) {
+        if !norm.is_finite() {
+            return;
+        }
         let shorten = self.method.clip.map_or(1.0, |clip| (clip.get() / norm).min(1.0));
         for (logit, gradient) in self.policy.logits.iter_mut().zip(&self.gradient) {
-            *logit += self.method.rate.get() * shorten * gradient;
+            *logit = (*logit + self.method.rate.get() * shorten * gradient).clamp(-FARTHEST, FARTHEST);
         }
     }
 }
+
+/// Logits go no farther, so that a rate without measure makes certainties, not nonsense.
+const FARTHEST: f64 = 1e300;
 
 /// `−p ln p`.
 fn surprise(p: f64) -> f64 {

@@ -34,7 +34,7 @@ impl Optimizer for ValueIteration {
     }
 
     fn check(&self, spec: &Spec) -> Vec<Problem> {
-        super::check_task_weights(&self.weights, spec).into_iter().collect()
+        super::check(&self.weights, spec)
     }
 
     fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {

@@ -24,9 +24,6 @@ pub struct Softmax {
 
 isonomy_engine::plugin!(Policy: Softmax, "(stationary: false)");
 
-/// Logits in the largest table: 1 GiB.
-const MOST: u128 = 1 << 27;
-
 impl Softmax {
     fn steps(&self, spec: &Spec) -> usize {
         if self.stationary { 1 } else { spec.time_limit as usize }
@@ -51,13 +48,7 @@ impl Policy for Softmax {
         if !self.bias.is_empty() && self.bias.len() != actions {
             problems.push(Problem::at("bias", format!("{} entries for {actions} actions", self.bias.len())));
         }
-        let cells = self.steps(spec) as u128 * spec.groups.len() as u128 * u128::from(spec.observation.count());
-        if cells * actions as u128 > MOST {
-            let message = format!("a table of {} logits does not fit: {MOST} are the most", cells * actions as u128);
-            let help =
-                if self.stationary { "fewer observations" } else { "`stationary: true`, or a shorter time limit" };
-            problems.push(Problem::at("", message).help(help));
-        }
+        problems.extend(super::check_table(spec, self.steps(spec)));
         problems
     }
 }

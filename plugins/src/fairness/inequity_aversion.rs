@@ -1,0 +1,60 @@
+use super::{Lane, lanes};
+use isonomy_engine::fairness::{FairnessReward, RewardBatch};
+use isonomy_engine::problem::Problem;
+use isonomy_engine::quantity::NonNegative;
+use isonomy_engine::spec::Spec;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Charges every agent for having less than others of its lane (envy) and for having more (guilt).
+///
+/// `U_i(u) = u_i − envy/(n−1) Σ_j max(u_j − u_i, 0) − guilt/(n−1) Σ_j max(u_i − u_j, 0)` on returns so far this
+/// episode, in each task; an agent is taught `r_i` plus the change of the two sums, so an episode adds up to `U_i` of its
+/// final returns. Fehr & Schmidt, Quarterly Journal of Economics 114 (1999), section II.
+///
+/// Surprises: it compares agents, whatever their groups. Hughes et al. (arXiv 1803.08884) compare rewards smoothed over
+/// time instead of returns; their weights (5 and 0.05) are the example. The cost is quadratic in the agents of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InequityAversion {
+    /// What a unit of having less costs, α in the paper.
+    pub envy: NonNegative,
+    /// What a unit of having more costs, β in the paper.
+    pub guilt: NonNegative,
+}
+
+isonomy_engine::plugin!(FairnessReward: InequityAversion, "(envy: 5.0, guilt: 0.05)");
+
+#[typetag::serde]
+impl FairnessReward for InequityAversion {
+    fn shape(&self, batch: RewardBatch<'_>) {
+        if batch.group.len() > 1 {
+            lanes(batch).for_each(|mut lane| self.charge(&mut lane));
+        }
+    }
+
+    fn check(&self, spec: &Spec) -> Vec<Problem> {
+        let alone = spec.agents() < 2;
+        alone.then(|| Problem::at("", "a lane has one agent, who has no one to compare with")).into_iter().collect()
+    }
+}
+
+impl InequityAversion {
+    fn charge(&self, lane: &mut Lane<'_>) {
+        let agents = lane.reward.len();
+        for agent in 0..agents {
+            let before = self.discontent(agent, agents, |other| lane.before(other));
+            let after = self.discontent(agent, agents, |other| lane.after(other));
+            lane.shaped[agent] -= (after - before) as f32;
+        }
+    }
+
+    fn discontent(&self, agent: usize, agents: usize, earned: impl Fn(usize) -> f64) -> f64 {
+        let own = earned(agent);
+        let of_one = |other: usize| {
+            let less = earned(other) - own;
+            self.envy.get() * less.max(0.0) + self.guilt.get() * (-less).max(0.0)
+        };
+        (0..agents).map(of_one).sum::<f64>() / (agents - 1) as f64
+    }
+}

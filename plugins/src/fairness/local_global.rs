@@ -1,0 +1,34 @@
+use super::lanes;
+use isonomy_engine::fairness::{FairnessReward, RewardBatch};
+use isonomy_engine::quantity::Probability;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Mixes an agent's own reward with the mean reward of its lane.
+///
+/// `(1 − share) · r_i + share · mean_j r_j`, in each task. With `share` 0 nothing changes, with 1 all agents of a lane are
+/// taught the same. Peysakhovich & Lerer, arXiv 1709.02865 (prosocial rewards; there the mean is of the others only).
+///
+/// Surprises: it makes agents care for the total, not for its spread. Where agents cannot influence each other it leaves
+/// every agent's best policy as it is and only adds noise to what it is taught.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LocalGlobal {
+    /// The part that comes from the lane.
+    pub share: Probability,
+}
+
+isonomy_engine::plugin!(FairnessReward: LocalGlobal, "(share: 0.5)");
+
+#[typetag::serde]
+impl FairnessReward for LocalGlobal {
+    fn shape(&self, batch: RewardBatch<'_>) {
+        let share = self.share.get();
+        for lane in lanes(batch) {
+            let mean = lane.shaped.iter().map(|&reward| f64::from(reward)).sum::<f64>() / lane.shaped.len() as f64;
+            for reward in lane.shaped {
+                *reward = ((1.0 - share) * f64::from(*reward) + share * mean) as f32;
+            }
+        }
+    }
+}

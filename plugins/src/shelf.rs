@@ -1,0 +1,100 @@
+//! What holds for every plugin on the shelf.
+
+use isonomy_engine::constraint::Constraint;
+use isonomy_engine::controller::Controller;
+use isonomy_engine::fairness::FairnessReward;
+use isonomy_engine::optimizer::Optimizer;
+use isonomy_engine::plugin::{Kind, Plugin, plugins};
+use isonomy_engine::policy::Policy;
+use isonomy_engine::quantity::{Finite, NonNegative, Positive, Probability};
+use isonomy_engine::welfare::Welfare;
+use schemars::schema_for;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+
+/// A plugin read from RON and written as JSON, and the names that typetag knows for its kind.
+type Reading = (Result<String, String>, Vec<String>);
+
+fn read<T: ?Sized>(text: &str) -> Reading
+where
+    Box<T>: DeserializeOwned + Serialize,
+{
+    let read = ron::from_str::<Box<T>>(text).map_err(|error| error.to_string());
+    let written = read.and_then(|plugin| serde_json::to_string(&plugin).map_err(|error| error.to_string()));
+    if let Ok(written) = &written {
+        let again: Box<T> = serde_json::from_str(written).expect("what was written can be read");
+        assert_eq!(serde_json::to_string(&again).ok().as_ref(), Some(written));
+    }
+    // The error for an unknown name lists the known ones, each in backticks, after the unknown one.
+    let unknown = serde_json::from_str::<Box<T>>(r#"{"?": null}"#).err().map(|error| error.to_string());
+    let known = unknown.unwrap_or_default().split('`').skip(3).step_by(2).map(str::to_owned).collect();
+    (written, known)
+}
+
+fn read_as(kind: Kind, text: &str) -> Reading {
+    match kind {
+        Kind::Environment => panic!("no environment is on this shelf"),
+        Kind::Controller => read::<dyn Controller>(text),
+        Kind::Policy => read::<dyn Policy>(text),
+        Kind::FairnessReward => read::<dyn FairnessReward>(text),
+        Kind::Welfare => read::<dyn Welfare>(text),
+        Kind::Constraint => read::<dyn Constraint>(text),
+        Kind::Optimizer => read::<dyn Optimizer>(text),
+    }
+}
+
+fn slot(plugin: &Plugin, fields: &str) -> String {
+    format!("{{\"{}\": {fields}}}", plugin.name)
+}
+
+#[test]
+fn every_example_is_read_and_survives_writing() {
+    for plugin in plugins() {
+        let (written, _) = read_as(plugin.kind, &slot(plugin, plugin.example));
+        let written = written.unwrap_or_else(|error| panic!("{}: {error}", plugin.name));
+        assert!(written.starts_with(&format!("{{\"{}\":{{", plugin.name)), "{written}");
+    }
+}
+
+#[test]
+fn unknown_fields_are_refused() {
+    for plugin in plugins() {
+        let fields = plugin.example.trim_end_matches(')');
+        let comma = if fields == "(" { "" } else { ", " };
+        let (written, _) = read_as(plugin.kind, &slot(plugin, &format!("{fields}{comma}colour: 3)")));
+        let error = written.expect_err(plugin.name);
+        assert!(error.contains("colour"), "{}: {error}", plugin.name);
+    }
+}
+
+#[test]
+fn names_are_unique_by_kind_and_known_to_typetag() {
+    for kind in Kind::ALL.into_iter().filter(|&kind| kind != Kind::Environment) {
+        let listed: Vec<_> = plugins().into_iter().filter(|plugin| plugin.kind == kind).map(|p| p.name).collect();
+        let unique: BTreeSet<_> = listed.iter().copied().collect();
+        assert_eq!(unique.len(), listed.len(), "{kind:?}: {listed:?}");
+        let (_, known) = read_as(kind, "()");
+        assert_eq!(unique, known.iter().map(String::as_str).collect(), "{kind:?}: listed, and known to typetag");
+        assert!(!listed.is_empty(), "{kind:?}");
+    }
+}
+
+#[test]
+fn everything_is_documented() {
+    let of_types = [schema_for!(Finite), schema_for!(NonNegative), schema_for!(Positive), schema_for!(Probability)];
+    let of_types: BTreeSet<_> =
+        of_types.iter().filter_map(|schema| schema.as_value()["description"].as_str().map(str::to_owned)).collect();
+    assert_eq!(of_types.len(), 4);
+    for plugin in plugins() {
+        let schema = (plugin.schema)().to_value();
+        let about = schema["description"].as_str().unwrap_or_default();
+        assert!(about.lines().next().is_some_and(|line| line.len() > 30), "{}: {about}", plugin.name);
+        assert!(about.contains('`'), "{} shows no formula", plugin.name);
+        for (field, of_field) in schema["properties"].as_object().into_iter().flatten() {
+            let about = of_field["description"].as_str().unwrap_or_default();
+            let own = !about.is_empty() && !of_types.contains(about);
+            assert!(own, "{}.{field} is not documented", plugin.name);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+use isonomy_engine::quantity::NonNegative;
+use isonomy_engine::welfare::{OutsideDomain, Welfare};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// α-fair welfare: from the sum (0) over proportional fairness (1) towards max-min (large α).
+///
+/// `W = Σ x_i^(1−α) / (1−α)`, and `Σ ln x_i` for α = 1; derivative `x_i^−α`.
+/// Utilities must be above zero; with α = 0 they may be anything. Mo & Walrand, IEEE/ACM Transactions on Networking 8 (2000).
+///
+/// Surprises: above α = 1 the value is negative. It is not `FairnessReward AlphaFair`, which weighs by what an agent has
+/// realised so far; this one is a function of whatever utilities it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlphaFair {
+    /// Aversion to inequality, α.
+    pub alpha: NonNegative,
+}
+
+isonomy_engine::plugin!(Welfare: AlphaFair, "(alpha: 1.0)");
+
+impl AlphaFair {
+    fn inside(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
+        let alpha = self.alpha.get();
+        OutsideDomain::unless("AlphaFair", "utilities above 0", utilities, |x| alpha == 0.0 || x > 0.0)?;
+        Ok(alpha)
+    }
+}
+
+#[typetag::serde]
+impl Welfare for AlphaFair {
+    fn value(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
+        let alpha = self.inside(utilities)?;
+        let of_one = |&x: &f64| if alpha == 1.0 { x.ln() } else { x.powf(1.0 - alpha) / (1.0 - alpha) };
+        Ok(utilities.iter().map(of_one).sum())
+    }
+
+    fn weights(&self, utilities: &[f64], weights: &mut [f64]) -> Result<(), OutsideDomain> {
+        let alpha = self.inside(utilities)?;
+        weights.iter_mut().zip(utilities).for_each(|(weight, x)| *weight = x.powf(-alpha));
+        Ok(())
+    }
+}

@@ -1,0 +1,25 @@
+use isonomy_engine::welfare::{OutsideDomain, Welfare};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The sum of utilities: what everyone earns, whoever earns it.
+///
+/// `W = Σ x_i`, derivative 1. Any utilities. Does not care who has what: the zero of a comparison of welfare functions.
+/// Bentham 1789; Harsanyi, Journal of Political Economy 63 (1955).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Utilitarian {}
+
+isonomy_engine::plugin!(Welfare: Utilitarian, "()");
+
+#[typetag::serde]
+impl Welfare for Utilitarian {
+    fn value(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
+        Ok(utilities.iter().sum())
+    }
+
+    fn weights(&self, _utilities: &[f64], weights: &mut [f64]) -> Result<(), OutsideDomain> {
+        weights.fill(1.0);
+        Ok(())
+    }
+}
