@@ -157,8 +157,7 @@ impl TabularModel {
     /// iteration until nothing changes. Ties go to the action with the lowest number. `discount` is below 1.
     pub fn plan_discounted(&self, weights: &[f64], discount: f64) -> Plan {
         assert!((0.0..1.0).contains(&discount), "a discount of {discount} has no limit");
-        let mut plan =
-            Plan { value: vec![0.0; self.groups * self.states], action: vec![0; self.groups * self.states] };
+        let mut plan = Plan { value: vec![0.0; self.groups * self.states], action: vec![0; self.groups * self.states] };
         for group in 0..self.groups {
             let own = group * self.states..(group + 1) * self.states;
             loop {

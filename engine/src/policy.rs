@@ -88,7 +88,13 @@ impl TabularPolicy {
     pub fn table(&self) -> PolicyTable {
         let thresholds: Vec<u32> = (0..self.cells()).flat_map(|cell| chance::thresholds(&self.chances(cell))).collect();
         let draws = thresholds.iter().any(|&at| at != 0 && at != chance::NEVER);
-        PolicyTable { steps: self.steps, row: self.groups * self.observations, actions: self.actions, draws, thresholds }
+        PolicyTable {
+            steps: self.steps,
+            row: self.groups * self.observations,
+            actions: self.actions,
+            draws,
+            thresholds,
+        }
     }
 }
 

@@ -120,17 +120,7 @@ impl Builder {
         schedule.add_systems(record_rewards.in_set(Record));
         schedule.add_systems(finish.in_set(Reset));
         let stored = <(Reward, Shaped, Utility, Return, Taught)>::stored();
-        Builder {
-            spec,
-            lanes,
-            world,
-            schedule,
-            stored,
-            lend: None,
-            start: None,
-            observation: None,
-            scheduled: false,
-        }
+        Builder { spec, lanes, world, schedule, stored, lend: None, start: None, observation: None, scheduled: false }
     }
 
     /// Shapes of what is being built.
@@ -572,11 +562,7 @@ fn credit(mut ledger: Query<(&Reward, &mut Utility)>) {
     }
 }
 
-fn shape(
-    rules: Res<Rules>,
-    clock: Res<Clock>,
-    mut ledger: Query<(&Reward, &Utility, &mut Shaped, &mut Taught)>,
-) {
+fn shape(rules: Res<Rules>, clock: Res<Clock>, mut ledger: Query<(&Reward, &Utility, &mut Shaped, &mut Taught)>) {
     if rules.fairness.is_empty() {
         return;
     }
@@ -642,13 +628,7 @@ type Fused<'w, 's, S, A> = (
     Query<
         'w,
         's,
-        (
-            &'static mut Reward,
-            &'static mut Shaped,
-            &'static mut Utility,
-            &'static mut Return,
-            &'static mut Taught,
-        ),
+        (&'static mut Reward, &'static mut Shaped, &'static mut Utility, &'static mut Return, &'static mut Taught),
     >,
 );
 
