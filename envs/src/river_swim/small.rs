@@ -65,40 +65,66 @@ impl Small {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f")]
     fn step_avx512(&self, moves: Moves<'_>) {
+        let Moves { action, words, state, reward } = moves;
+        let rows = state.len();
+        let (action, words, offset) = (&action[..rows], &words[..rows], &self.offset[..rows]);
+        let reward = &mut reward[..rows * self.pays.len()];
+        let whole = rows / 16 * 16;
+        for row in (0..whole).step_by(16) {
+            // A mask that is known to be full costs nothing; masked stores are slow.
+            // SAFETY: these sixteen rows are within the slices, whose lengths were just checked.
+            unsafe { self.sixteen(row, 0xffff, offset, action, words, state, reward) };
+        }
+        if whole < rows {
+            // SAFETY: so are the rows of this mask.
+            unsafe { self.sixteen(whole, (1 << (rows - whole)) - 1, offset, action, words, state, reward) };
+        }
+    }
+
+    /// Moves and pays the rows of `mask` from `row` on.
+    ///
+    /// # Safety
+    /// They must be within every slice, and `reward` must hold as many rows as `state` for every task.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    #[allow(clippy::too_many_arguments)] // the columns, each on its own
+    unsafe fn sixteen(
+        &self,
+        row: usize,
+        mask: u16,
+        offset: &[u32],
+        action: &[u32],
+        words: &[u32],
+        state: &mut [u32],
+        reward: &mut [f32],
+    ) {
         use std::arch::x86_64::*;
-        let rows = moves.state.len();
-        let (action, words, state) = (&moves.action[..rows], &moves.words[..rows], &mut moves.state[..rows]);
-        let (offset, reward) = (&self.offset[..rows], &mut moves.reward[..rows * self.pays.len()]);
-        // SAFETY: the tables hold two registers; rows are loaded and stored under a mask that ends with the slices,
-        // whose lengths were just checked.
+        let rows = state.len();
+        // SAFETY: the tables hold two registers; the columns are long enough by the function's contract.
         unsafe {
             let halves = |table: *const u32| [table, table.add(16)].map(|half| _mm512_loadu_si512(half.cast()));
             let [advances, more_advances] = halves(self.advances.as_ptr());
             let [stays, more_stays] = halves(self.stays.as_ptr());
             let (one, most) = (_mm512_set1_epi32(1), _mm512_set1_epi32(-2));
-            let mut row = 0;
-            while row < rows {
-                let mask = if rows - row >= 16 { 0xffff } else { (1u16 << (rows - row)) - 1 };
-                let load = |from: &[u32]| _mm512_maskz_loadu_epi32(mask, from.as_ptr().add(row).cast());
-                let (place, stroke) = (load(state), load(action));
-                // Held below `NEVER`, so that a comparison says whether it passes.
-                let word = _mm512_min_epu32(load(words), most);
-                let cell = _mm512_add_epi32(place, load(offset));
-                let right = _mm512_test_epi32_mask(stroke, stroke);
-                let advances = _mm512_permutex2var_epi32(advances, cell, more_advances);
-                let stays = _mm512_permutex2var_epi32(stays, cell, more_stays);
-                let gains = _mm512_mask_cmplt_epu32_mask(right, word, advances);
-                let holds = _mm512_mask_cmplt_epu32_mask(right, word, stays);
-                let loses = _mm512_mask_test_epi32_mask(!holds, place, place);
-                let next = _mm512_mask_sub_epi32(_mm512_mask_add_epi32(place, gains, place, one), loses, place, one);
-                _mm512_mask_storeu_epi32(state.as_mut_ptr().add(row).cast(), mask, next);
-                let deed = _mm512_add_epi32(place, _mm512_slli_epi32::<4>(stroke));
-                for (task, pays) in self.pays.iter().enumerate() {
-                    let [left, right] = [pays.as_ptr(), pays.as_ptr().add(16)].map(|half| _mm512_loadu_ps(half));
-                    let paid = _mm512_permutex2var_ps(left, deed, right);
-                    _mm512_mask_storeu_ps(reward.as_mut_ptr().add(task * rows + row), mask, paid);
-                }
-                row += 16;
+            let load = |from: &[u32]| _mm512_maskz_loadu_epi32(mask, from.as_ptr().add(row).cast());
+            let (place, stroke) = (load(state), load(action));
+            // Held below `NEVER`, so that a comparison says whether it passes.
+            let word = _mm512_min_epu32(load(words), most);
+            let cell = _mm512_add_epi32(place, load(offset));
+            let right = _mm512_test_epi32_mask(stroke, stroke);
+            let advances = _mm512_permutex2var_epi32(advances, cell, more_advances);
+            let stays = _mm512_permutex2var_epi32(stays, cell, more_stays);
+            let gains = _mm512_mask_cmplt_epu32_mask(right, word, advances);
+            let holds = _mm512_mask_cmplt_epu32_mask(right, word, stays);
+            let loses = _mm512_mask_test_epi32_mask(!holds, place, place);
+            let next = _mm512_mask_sub_epi32(_mm512_mask_add_epi32(place, gains, place, one), loses, place, one);
+            _mm512_mask_storeu_epi32(state.as_mut_ptr().add(row).cast(), mask, next);
+            let deed = _mm512_add_epi32(place, _mm512_slli_epi32::<4>(stroke));
+            for (task, pays) in self.pays.iter().enumerate() {
+                let [left, right] = [pays.as_ptr(), pays.as_ptr().add(16)].map(|half| _mm512_loadu_ps(half));
+                let paid = _mm512_permutex2var_ps(left, deed, right);
+                _mm512_mask_storeu_ps(reward.as_mut_ptr().add(task * rows + row), mask, paid);
             }
         }
     }
