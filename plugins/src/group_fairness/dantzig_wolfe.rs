@@ -52,7 +52,7 @@ pub(super) fn solve(program: &Program) -> Result<Solution, LpError> {
             continue;
         }
         if search.master.wants_feasibility() {
-            return Err(LpError::Infeasible { missing: search.master.missing() });
+            return Err(LpError::Infeasible);
         }
         return Ok(search.mixture(prices, round));
     }

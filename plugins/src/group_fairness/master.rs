@@ -27,10 +27,6 @@ struct Column {
     missing: bool,
 }
 
-/// How much worse it is to miss a row that must hold exactly than one that must not be exceeded: the first says that a
-/// group has a policy at all.
-const EXACTLY: f64 = 1e6;
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Removing what is missing.
@@ -61,12 +57,11 @@ impl Master {
             pivots: 0,
         };
         for row in 0..rows {
-            let slack = (row < at_most.len()).then(|| master.unit(row, 1.0, None));
+            let slack = (row < at_most.len()).then(|| master.unit(row, 1.0, false));
             let sign = if master.limits[row] < 0.0 { -1.0 } else { 1.0 };
             let begins = match slack {
                 Some(slack) if sign > 0.0 => slack,
-                Some(_) => master.unit(row, sign, Some(1.0)),
-                None => master.unit(row, sign, Some(EXACTLY)),
+                _ => master.unit(row, sign, true),
             };
             master.basis.push(begins);
             master.inverse[row * rows + row] = sign;
@@ -74,10 +69,10 @@ impl Master {
         master
     }
 
-    fn unit(&mut self, row: usize, sign: f64, missing: Option<f64>) -> usize {
+    fn unit(&mut self, row: usize, sign: f64, missing: bool) -> usize {
         let mut entries = vec![0.0; self.limits.len()];
         entries[row] = sign;
-        self.columns.push(Column { cost: -missing.unwrap_or(0.0), entries, missing: missing.is_some() });
+        self.columns.push(Column { cost: 0.0, entries, missing });
         self.columns.len() - 1
     }
 
@@ -107,9 +102,7 @@ impl Master {
     fn cost(&self, column: usize) -> f64 {
         let column = &self.columns[column];
         match self.phase {
-            Phase::Feasible if column.missing => column.cost,
-            Phase::Feasible => 0.0,
-            Phase::Best if column.missing => 0.0,
+            Phase::Feasible => -f64::from(u8::from(column.missing)),
             Phase::Best => column.cost,
         }
     }
@@ -129,8 +122,7 @@ impl Master {
 
     /// The largest size of a cost, what reduced costs are compared with.
     pub(super) fn scale(&self) -> f64 {
-        let known = (0..self.columns.len()).filter(|&column| !self.columns[column].missing);
-        known.map(|column| self.cost(column).abs()).fold(1.0, f64::max)
+        (0..self.columns.len()).map(|column| self.cost(column).abs()).fold(1.0, f64::max)
     }
 
     /// Value of every column.

@@ -32,7 +32,7 @@ pub(super) fn by_clarabel(program: &Program) -> Result<Solution, LpError> {
 
 fn fault(error: ResolutionError) -> LpError {
     match error {
-        ResolutionError::Infeasible => LpError::Infeasible { missing: f64::NAN },
+        ResolutionError::Infeasible => LpError::Infeasible,
         other => LpFault::new(other.to_string()).into(),
     }
 }

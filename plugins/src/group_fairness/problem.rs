@@ -55,7 +55,7 @@ impl Names {
         }
     }
 
-    fn sum(&self, tasks: &[usize]) -> String {
+    pub(super) fn sum(&self, tasks: &[usize]) -> String {
         let names: Vec<&str> = tasks.iter().map(|&task| self.tasks[task].as_str()).collect();
         names.join(" + ")
     }
@@ -230,7 +230,7 @@ impl<'a> FairProblem<'a> {
             Part { chain: chain.clone(), objective, signals }
         };
         let parts = chains.iter().enumerate().map(part).collect();
-        let compared = self.compared(tasks);
+        let compared = self.compare.among(tasks, &self.epsilon);
         let pair = |(tasks, limit): (Vec<usize>, f64)| Comparison {
             name: self.names.sum(&tasks),
             upper: tasks.clone(),
@@ -239,47 +239,10 @@ impl<'a> FairProblem<'a> {
         };
         let comparisons: Vec<Comparison> = compared.into_iter().map(pair).collect();
         let (rows, levels) = match self.rows {
-            Rows::Pairs => (self.pairs(&comparisons), 0),
+            Rows::Pairs => (pairs(&comparisons, &self.scales, &self.names.groups), 0),
             Rows::Bounds => (self.bounds(&comparisons), comparisons.len()),
         };
         Program { parts, rows, levels }
-    }
-
-    /// Which sums of tasks are compared, and to what tolerance.
-    pub(super) fn compared(&self, among: &[usize]) -> Vec<(Vec<usize>, f64)> {
-        let each = |tasks: &mut dyn Iterator<Item = usize>| -> Vec<(Vec<usize>, f64)> {
-            tasks.map(|task| (vec![task], self.epsilon[task])).filter(|(_, epsilon)| epsilon.is_finite()).collect()
-        };
-        match &self.compare {
-            Compare::EachTask => each(&mut among.iter().copied()),
-            Compare::Tasks(tasks) => each(&mut tasks.iter().copied().filter(|task| among.contains(task))),
-            Compare::Nothing => Vec::new(),
-            Compare::Sum => {
-                let epsilon = self.epsilon.iter().copied().fold(f64::INFINITY, f64::min);
-                Vec::from_iter(epsilon.is_finite().then(|| (among.to_vec(), epsilon)))
-            }
-        }
-    }
-
-    /// `J_i − J_j ≤ ε` for every ordered pair of groups.
-    pub(super) fn pairs(&self, comparisons: &[Comparison]) -> Vec<Row> {
-        let (scales, names) = (&self.scales, &self.names.groups);
-        let mut rows = Vec::new();
-        for Comparison { name, upper, lower, limit } in comparisons {
-            for above in 0..scales.len() {
-                for below in (0..scales.len()).filter(|&below| below != above) {
-                    let plus = upper.iter().map(|&signal| (above, signal, scales[above]));
-                    let minus = lower.iter().map(|&signal| (below, signal, -scales[below]));
-                    rows.push(Row {
-                        name: format!("{} − {}, {name}", names[above], names[below]),
-                        terms: plus.chain(minus).collect(),
-                        levels: Vec::new(),
-                        limit: *limit,
-                    });
-                }
-            }
-        }
-        rows
     }
 
     /// `l ≤ J_z ≤ l + ε` for every group, one level `l` per comparison.
@@ -330,7 +293,7 @@ impl<'a> FairProblem<'a> {
         FairPlan { policies, occupancies: vec![occupancies], objective, returns, rows, iterations, columns }
     }
 
-    fn check(&self) -> Result<(), PlanError> {
+    pub(super) fn check(&self) -> Result<(), PlanError> {
         let TabularModel { groups, tasks, states, actions, .. } = *self.model;
         let cells = groups * states * actions;
         for (what, found, expected) in [
@@ -376,6 +339,24 @@ fn distributions(what: &'static str, chances: &[f64], states: usize, per_group: 
     Ok(())
 }
 
+impl Compare {
+    /// Which sums of tasks are compared, and to what tolerance.
+    pub(super) fn among(&self, among: &[usize], epsilon: &[f64]) -> Vec<(Vec<usize>, f64)> {
+        let each = |tasks: &mut dyn Iterator<Item = usize>| -> Vec<(Vec<usize>, f64)> {
+            tasks.map(|task| (vec![task], epsilon[task])).filter(|(_, epsilon)| epsilon.is_finite()).collect()
+        };
+        match self {
+            Compare::EachTask => each(&mut among.iter().copied()),
+            Compare::Tasks(tasks) => each(&mut tasks.iter().copied().filter(|task| among.contains(task))),
+            Compare::Nothing => Vec::new(),
+            Compare::Sum => {
+                let epsilon = epsilon.iter().copied().fold(f64::INFINITY, f64::min);
+                Vec::from_iter(epsilon.is_finite().then(|| (among.to_vec(), epsilon)))
+            }
+        }
+    }
+}
+
 /// Sums of signals that groups are compared by: the `upper` ones of one group against the `lower` ones of another.
 /// The two differ where returns are only known within bounds.
 pub(super) struct Comparison {
@@ -383,6 +364,26 @@ pub(super) struct Comparison {
     pub(super) upper: Vec<usize>,
     pub(super) lower: Vec<usize>,
     pub(super) limit: f64,
+}
+
+/// `J_i − J_j ≤ ε` for every ordered pair of groups.
+pub(super) fn pairs(comparisons: &[Comparison], scales: &[f64], groups: &[String]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for Comparison { name, upper, lower, limit } in comparisons {
+        for above in 0..scales.len() {
+            for below in (0..scales.len()).filter(|&below| below != above) {
+                let plus = upper.iter().map(|&signal| (above, signal, scales[above]));
+                let minus = lower.iter().map(|&signal| (below, signal, -scales[below]));
+                rows.push(Row {
+                    name: format!("{} − {}, {name}", groups[above], groups[below]),
+                    terms: plus.chain(minus).collect(),
+                    levels: Vec::new(),
+                    limit: *limit,
+                });
+            }
+        }
+    }
+    rows
 }
 
 impl FairPlan {

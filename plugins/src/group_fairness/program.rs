@@ -75,11 +75,8 @@ pub struct Solution {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LpError {
     /// No policies satisfy all rows.
-    #[error("no policies satisfy all fairness rows: they miss them by at least {missing}")]
-    Infeasible {
-        /// By how much, all rows together; NaN from a solver that does not say.
-        missing: f64,
-    },
+    #[error("no policies satisfy all fairness rows")]
+    Infeasible,
     /// The solver gave up.
     #[error("the solver failed: {0}")]
     Fault(#[from] LpFault),

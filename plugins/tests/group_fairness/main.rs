@@ -1,4 +1,5 @@
 //! The fair planner and the fair learners against numbers that were computed independently.
 
 mod instances;
+mod learners;
 mod planner;

@@ -264,11 +264,10 @@ fn solvers_agree_on_random_models() {
                 Ok(_) => {
                     solved(&FairProblem::new(&model, epsilon));
                 }
-                Err(PlanError::Lp(LpError::Infeasible { missing })) => {
-                    assert!(missing > 1e-9);
+                Err(PlanError::Lp(LpError::Infeasible)) => {
                     for solver in [Solver::Microlp, Solver::Clarabel] {
                         let also = FairProblem::new(&model, epsilon).solve(solver);
-                        assert!(matches!(also, Err(PlanError::Lp(LpError::Infeasible { .. }))), "{also:?}");
+                        assert!(matches!(also, Err(PlanError::Lp(LpError::Infeasible))), "{also:?}");
                     }
                 }
                 Err(other) => panic!("seed {seed}: {other}"),
@@ -282,11 +281,9 @@ fn nobody_can_be_fair_to_those_who_cannot_earn() {
     let mut model = instances::gfrl();
     (0..14).for_each(|cell| model.reward[cell] = 0.0);
     (0..14).for_each(|cell| model.reward[14 + cell] = 1.0);
-    let error = FairProblem::new(&model, 1.0).solve(Solver::DantzigWolfe).expect_err("10 is more than 1 above 0");
-    assert!(matches!(error, PlanError::Lp(LpError::Infeasible { missing }) if (missing - 9.0).abs() < 1e-9), "{error}");
-    for solver in [Solver::Microlp, Solver::Clarabel] {
-        let error = FairProblem::new(&model, 1.0).solve(solver).expect_err("the same");
-        assert!(matches!(error, PlanError::Lp(LpError::Infeasible { .. })), "{error}");
+    for solver in SOLVERS {
+        let error = FairProblem::new(&model, 1.0).solve(solver).expect_err("10 is more than 1 above 0");
+        assert!(matches!(error, PlanError::Lp(LpError::Infeasible)), "{error}");
     }
 }
 
