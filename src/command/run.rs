@@ -219,19 +219,22 @@ fn report(summary: &Summary, format: Format) -> Result<(), Failure> {
 }
 
 fn tables(summary: &Summary) -> String {
+    let exact =
+        |name: &str| summary.metrics.get(&format!("exact.{name}")).map_or(String::new(), |value| number(*value));
     let first = summary.groups.0.first();
     let tasks: Vec<&str> =
         first.map_or(Vec::new(), |(_, group)| group.tasks.0.iter().map(|(name, _)| name.as_str()).collect());
     let several = if tasks.len() > 1 { &tasks[..] } else { &[] };
-    let mut groups = Table::new(["group", "return", "± s.e."].into_iter().chain(several.iter().copied()));
+    let mut groups = Table::new(["group", "return", "± s.e.", "exact"].into_iter().chain(several.iter().copied()));
     for (name, group) in &summary.groups.0 {
         let task = |name: &&str| group.tasks.get(name).map_or(String::new(), |task| number(task.return_mean));
-        let own = [name.clone(), number(group.return_mean), number(group.standard_error)];
+        let expected = exact(&format!("groups.{name}.return_mean"));
+        let own = [name.clone(), number(group.return_mean), number(group.standard_error), expected];
         groups.row(own.into_iter().chain(several.iter().map(task)));
     }
-    let mut metrics = Table::new(["metric", "value"]);
-    for (name, value) in &summary.metrics.0 {
-        metrics.row([name.clone(), number(*value)]);
+    let mut metrics = Table::new(["metric", "value", "exact"]);
+    for (name, value) in summary.metrics.0.iter().filter(|(name, _)| !name.starts_with("exact.")) {
+        metrics.row([name.clone(), number(*value), exact(name)]);
     }
     let speed = summary.agent_steps_per_second.map_or(String::new(), |rate| format!(", {} agent-steps/s", short(rate)));
     let steps = format!("{} agent-steps on {}{speed}", short(summary.agent_steps as f64), summary.device);

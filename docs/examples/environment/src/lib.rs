@@ -116,8 +116,7 @@ fn fish(
     mut stocks: Query<&mut Stock>,
     mut ledger: Query<&mut Reward>,
 ) {
-    let (Some(casts), Some(mut stocks), Some(mut rewards)) =
-        (only(&mut fishers), only(&mut stocks), only(&mut ledger))
+    let (Some(casts), Some(mut stocks), Some(mut rewards)) = (only(&mut fishers), only(&mut stocks), only(&mut ledger))
     else {
         return;
     };

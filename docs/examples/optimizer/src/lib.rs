@@ -4,6 +4,7 @@ use isonomy_engine::noise::{Key, Phase, Purpose};
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
 use isonomy_engine::plugin;
 use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Positive;
 use isonomy_engine::rollout::Rollout;
 use schemars::JsonSchema;
@@ -24,13 +25,13 @@ plugin!(Optimizer: HillClimb, "(step: 0.5)");
 #[typetag::serde]
 impl Optimizer for HillClimb {
     fn needs(&self) -> Needs {
-        Needs { trajectory: true, model: false }
+        Needs { trajectory: true, ..Needs::default() }
     }
 
-    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Box<dyn Learner> {
+    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let key = Key::new(setting.seed, Phase::Training, Purpose::Learner);
         let memory = Memory { best: policy.clone(), tried: policy, most: f64::NEG_INFINITY, updates: 0 };
-        Box::new(Climber { step: self.step.get(), key, memory })
+        Ok(Box::new(Climber { step: self.step.get(), key, memory }))
     }
 }
 
@@ -54,7 +55,7 @@ impl Learner for Climber {
         &self.memory.tried
     }
 
-    fn update(&mut self, rollout: &Rollout) -> Vec<(&'static str, f64)> {
+    fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)> {
         let memory = &mut self.memory;
         // What is taught, not what is paid: fairness rewards count.
         let taught: f64 = rollout.taught().iter().map(|&reward| f64::from(reward)).sum::<f64>() / rollout.rows() as f64;
@@ -70,7 +71,7 @@ impl Learner for Climber {
         for (logit, word) in memory.tried.logits.iter_mut().zip(words) {
             *logit += self.step * (f64::from(word) / f64::from(u32::MAX) * 2.0 - 1.0);
         }
-        vec![("taught", taught), ("best", memory.most)]
+        vec![("taught".to_owned(), taught), ("best".to_owned(), memory.most)]
     }
 
     fn snapshot(&self) -> Vec<u8> {

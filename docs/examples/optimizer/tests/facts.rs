@@ -16,7 +16,7 @@ fn the_best_never_falls_and_rises_in_the_end() {
     let mut run = climb();
     let mut best = Vec::new();
     while let Some(iteration) = run.next_iteration().expect("the processor does not fail") {
-        best.push(iteration.update.iter().find(|(name, _)| *name == "best").expect("reported").1);
+        best.push(iteration.update.iter().find(|(name, _)| name == "best").expect("reported").1);
     }
     assert!(best.is_sorted());
     assert!(best[best.len() - 1] > best[0] * 1.2, "{} to {}", best[0], best[best.len() - 1]);
