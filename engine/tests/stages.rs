@@ -78,7 +78,11 @@ fn begin(clock: Res<Clock>, mut lanes: Query<&mut Count>) {
 }
 
 fn build(order: Order) -> Result<Sim, BuildError> {
-    Sim::new(&Counting(order), Vec::new(), Setup { lanes: 5, seed: 1, phase: Phase::Training, threads: 1, device: None })
+    Sim::new(
+        &Counting(order),
+        Vec::new(),
+        Setup { lanes: 5, seed: 1, phase: Phase::Training, threads: 1, device: None },
+    )
 }
 
 #[test]
