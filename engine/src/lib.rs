@@ -4,7 +4,7 @@
 //! lane by lane. Follow one action from the scenario file to the record:
 //!
 //! 1. [`scenario`] reads the file and says everything that is wrong with it.
-//! 2. [`environment`] adds rows and systems to a [`sim::Sim`]; [`columns`] are what the rows are made of.
+//! 2. [`environment`] adds rows and systems to a [`sim::Sim`]; [`mod@columns`] are what the rows are made of.
 //! 3. A [`policy`] (or a [`controller`]) chooses with [`noise`] that is addressed, not drawn; [`dynamics`] move the row,
 //!    in the stages of [`sim`], fused in `fused`, or on a device in [`gpu`].
 //! 4. [`fairness`] rewards rewrite what the policy is taught; a [`rollout`] keeps what happened.

@@ -1,6 +1,6 @@
 //! The list of everything that plugs in, made by the linker.
 //!
-//! `#[typetag::serde]` lets a scenario name a plugin; [`plugin!`](crate::plugin) beside it says what the plugin is,
+//! `#[typetag::serde]` lets a scenario name a plugin; [`plugin!`](macro@crate::plugin) beside it says what the plugin is,
 //! so that `list`, `explain` and `schema` can tell. The text is the type's own documentation.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
