@@ -52,8 +52,7 @@ impl River {
 }
 
 /// A reward for what happened to an agent, see [`deed`].
-#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
-#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Payment {
     task: u32,
     /// The bits of the deed that matter,
@@ -120,6 +119,11 @@ impl From<&RiverSwim> for Rivers {
         };
         let tasks: Vec<Vec<Payment>> = river.tasks.iter().enumerate().map(payments).collect();
         let pairs: Vec<Vec<[Payment; 2]>> = tasks.iter().map(|payments| two_by_two(payments)).collect();
+        let deeds: Vec<u32> = (0..4 * places).collect();
+        let mut pays = vec![0.0; pairs.len() * deeds.len()];
+        for (payments, pays) in pairs.iter().zip(pays.chunks_exact_mut(deeds.len())) {
+            pay(payments, &deeds, pays);
+        }
         Rivers {
             last: places - 1,
             small: Small::new(&rivers, &pairs),
@@ -130,11 +134,7 @@ impl From<&RiverSwim> for Rivers {
             starts: Lots::new(&lots),
             twin: Twin {
                 source: include_str!("step.wgsl"),
-                tables: vec![
-                    Table::new("rivers", &rivers),
-                    Table::new("starts", &starts),
-                    Table::new("payments", &tasks.concat()),
-                ],
+                tables: vec![Table::new("rivers", &rivers), Table::new("starts", &starts), Table::new("pays", &pays)],
             },
             tasks: pairs,
         }
@@ -284,12 +284,5 @@ mod tests {
             ("starts", offset_of!(River, starts)),
         ];
         assert_layout(include_str!("step.wgsl"), "River", size_of::<River>(), &river);
-        let payment = [
-            ("task", offset_of!(Payment, task)),
-            ("mask", offset_of!(Payment, mask)),
-            ("deed", offset_of!(Payment, deed)),
-            ("reward", offset_of!(Payment, reward)),
-        ];
-        assert_layout(include_str!("step.wgsl"), "Payment", size_of::<Payment>(), &payment);
     }
 }

@@ -9,16 +9,9 @@ struct River {
     starts: u32,
 }
 
-struct Payment {
-    task: u32,
-    mask: u32,
-    deed: u32,
-    reward: f32,
-}
-
 @group(1) @binding(0) var<storage, read> rivers: array<River>;      // [agents]
 @group(1) @binding(1) var<storage, read> starts: array<u32>;        // [groups, places - 1]
-@group(1) @binding(2) var<storage, read> payments: array<Payment>;  // of all tasks, in their order
+@group(1) @binding(2) var<storage, read> pays: array<f32>;          // [tasks, places, strokes, drifted or stayed]
 
 const LEFT = 0u;
 const NEVER = 0xffffffffu;
@@ -47,12 +40,5 @@ fn move_on(agent: u32, place: u32, stroke: u32, word: u32) -> u32 {
 
 fn pay(task: u32, agent: u32, place: u32, stroke: u32, next: u32, word: u32) -> f32 {
     let deed = (place << 2u) | (stroke << 1u) | u32(next == place);
-    var reward = 0.0;
-    for (var i = 0u; i < arrayLength(&payments); i++) {
-        let payment = payments[i];
-        if payment.task == task && (deed & payment.mask) == payment.deed {
-            reward += payment.reward;
-        }
-    }
-    return reward;
+    return pays[task * 4u * (rivers[agent].last + 1u) + deed];
 }
