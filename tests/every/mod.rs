@@ -1,7 +1,7 @@
 //! Every scenario of the tree, made small enough to test. A new one is tested without touching a test.
 
 // Each test file uses its own part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use isonomy::engine::gpu::Device;
 use isonomy::engine::noise::Phase;
