@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 #[test]
 fn commands_print_what_they_should() {
-    let mut cases = trycmd::TestCases::new();
+    let cases = trycmd::TestCases::new();
     cases.case("tests/cmd/*.trycmd");
     // What a machine with a GPU says is another thing.
     if !matches!(Device::open(DeviceChoice::Gpu), Err(DeviceError::NoAdapter { .. })) {
@@ -103,6 +103,26 @@ fn utilities_have_the_same_bytes_whatever_the_means() {
     if let Some(software) = run("software", &["--device", "software"]) {
         assert!(software == one, "the software adapter");
     }
+}
+
+#[test]
+fn verify_finds_what_was_changed() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path().join("run");
+    let name = folder.to_str().expect("a temporary folder's name is text");
+    let bank = "scenarios/lending/fixed.ron";
+    let sets = ["--lanes", "64", "--set", "iterations=3", "--device", "cpu", "--out", name];
+    assert_eq!(isonomy(&[&["run", bank][..], &sets].concat()).status.code(), Some(0));
+    let verify = || isonomy(&["verify", name, "--device", "cpu"]);
+    assert_eq!(verify().status.code(), Some(0));
+    let metrics = folder.join("metrics.csv");
+    let text = String::from_utf8(read(&metrics)).expect("it is text");
+    let hash = text.lines().nth(2).and_then(|row| row.split(',').nth(2)).expect("the second iteration's hash");
+    std::fs::write(&metrics, text.replace(hash, "0123456789abcdef")).expect("it can be written");
+    let output = verify();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said, format!("iteration 2: the state's hash is {hash}, recorded is 0123456789abcdef\n"));
 }
 
 fn read(path: &Path) -> Vec<u8> {

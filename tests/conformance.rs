@@ -94,7 +94,7 @@ fn the_seed_decides() {
     for file in files() {
         let of_seed = |offset: u64| {
             let mut scenario = small(&file, 100, 1);
-            scenario.seed += offset;
+            scenario.seed = scenario.seed.wrapping_add(offset);
             let mut sim = motley_sim(scenario, 1);
             let horizon = steps(&sim);
             (rollout(&mut sim, horizon), sim.snapshot())

@@ -96,6 +96,10 @@ fn strokes_in_osbands_river() {
     }
     assert_near(&model.gain(&always(&spec, 1)), &[0.428622], 1e-6);
     assert_near(&model.gain(&always(&spec, 0)), &[0.005], 1e-9);
+    let places = ["environment.RiverSwim.places=30", "environment.RiverSwim.tasks[0].payments[1].place=29"];
+    let long = environment("river_swim/osband.ron", &places);
+    let gain = long.model().expect("a river has a model").gain(&always(&long.spec(), 1));
+    assert_near(&gain, &[3.0 / 7.0], 1e-6);
 }
 
 // Strehl and Littman, Journal of Computer and System Sciences 74 (2008).

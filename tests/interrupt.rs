@@ -66,6 +66,13 @@ fn the_first_interrupt_checkpoints() {
     assert!(output.stdout.is_empty(), "there is no result yet");
     assert!(!checkpoints(&folder).is_empty() && !folder.join("DONE").exists());
 
+    // What there is can be looked at as if the run had ended.
+    for command in ["verify", "report"] {
+        let output = isonomy(&[command]).arg(&folder).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", stderr(&output));
+    }
+    assert!(folder.join("report.html").exists());
+
     let resumed = resume(&folder);
     assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
     assert!(folder.join("DONE").exists());
@@ -82,6 +89,31 @@ fn the_first_interrupt_checkpoints() {
     };
     assert!(result(&again).is_some());
     assert_eq!(result(&again), result(&resumed));
+}
+
+#[test]
+fn the_second_interrupt_leaves_at_once() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path().join("run");
+    // One iteration takes much longer than the test, and keeps nothing that takes memory.
+    let river = "scenarios/river_swim/group_riverswim.ron";
+    let mut command = isonomy(&["run", river, "--device", "cpu", "--lanes", "1000", "--set", "horizon=100000000"]);
+    let mut child = command.arg("--out").arg(&folder).spawn().expect("it starts");
+    let begun = Instant::now();
+    while !folder.join("manifest.json").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing was begun in a minute");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The handler is set right after the folder is made.
+    std::thread::sleep(Duration::from_millis(200));
+    for _ in 0..2 {
+        assert!(child.try_wait().expect("its state").is_none(), "one interrupt waits for the iteration");
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("there is a kill");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
 /// A small file system of its own.

@@ -1,4 +1,5 @@
-//! Every scenario of the tree, made small enough to test. A new one is tested without touching a test.
+//! Every scenario of the tree, made small enough to test. A new one is tested without touching a test; `tests/odd`
+//! holds shapes that nobody would want as an example.
 
 // Each test file uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
@@ -12,10 +13,10 @@ use isonomy::engine::sim::{Setup, Sim};
 use isonomy::engine::spec::Spec;
 use std::path::{Path, PathBuf};
 
-/// Every scenario file below `scenarios/`, in the order of their names.
+/// Every scenario file below `scenarios/` and `tests/odd/`, in the order of their names.
 pub fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")];
+    let mut folders = ["scenarios", "tests/odd"].map(|name| root().join(name)).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("the folder is in the tree") {
             let path = entry.expect("it can be listed").path();
@@ -31,15 +32,18 @@ pub fn files() -> Vec<PathBuf> {
     files
 }
 
-/// A scenario file by its path below `scenarios/`.
-pub fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The path of a file below `scenarios/`, for messages.
+/// A scenario file by its path below `scenarios/`.
+pub fn file(name: &str) -> PathBuf {
+    root().join("scenarios").join(name)
+}
+
+/// The path of a file as [`file`] takes it, for messages.
 pub fn name(file: &Path) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    file.strip_prefix(folder).unwrap_or(file).display().to_string()
+    file.strip_prefix(root().join("scenarios")).unwrap_or(file).display().to_string()
 }
 
 /// A scenario with some of its values replaced.
