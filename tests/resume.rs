@@ -69,7 +69,9 @@ fn killed_twenty_times_and_still_the_same_bytes() {
     };
     assert!(begin_in("whole").status().expect("runs").success());
 
-    let (mut kills, mut finished) = (0, 0);
+    // How long a run may live, in milliseconds. It grows on machines too slow to get anything done in it.
+    let mut longest = 120;
+    let (mut kills, mut finished, mut checkpoints) = (0, 0, 0);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     while kills < KILLS {
         let mut child = match folder.join("manifest.json").exists() {
@@ -80,12 +82,18 @@ fn killed_twenty_times_and_still_the_same_bytes() {
             }
         };
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_millis(5 + (random >> 33) % 120));
+        std::thread::sleep(Duration::from_millis(5 + (random >> 33) % longest));
         match child.try_wait().expect("its state") {
             None => {
                 child.kill().expect("killed");
                 child.wait().expect("gone");
                 kills += 1;
+                let kept = std::fs::read_dir(folder.join("checkpoints")).into_iter().flatten().flatten();
+                if kept.into_iter().any(|file| file.path().extension().is_some_and(|e| e == "checkpoint")) {
+                    checkpoints += 1;
+                } else {
+                    longest = (longest * 3 / 2).min(10_000);
+                }
             }
             Some(status) => {
                 assert!(status.success(), "{status}");
@@ -95,6 +103,7 @@ fn killed_twenty_times_and_still_the_same_bytes() {
             }
         }
     }
+    assert!(checkpoints > 0, "no kill left a checkpoint to go on from");
     if folder.join("manifest.json").exists() {
         assert!(resume(&folder).status().expect("runs").success());
     } else {

@@ -241,6 +241,9 @@ pub(crate) fn advance(
     rollout: Option<&mut Rollout>,
     scratch: &mut [Scratch],
 ) {
+    if steps.is_empty() {
+        return;
+    }
     let tracks = rollout.map(Tracks::of).unwrap_or_default();
     let (tile, rows) = (rules.rows_per_tile(), columns.state.len());
     if scratch.len() <= 1 || rows <= tile {
@@ -319,11 +322,13 @@ impl Tile<'_> {
     }
 
     fn load(&mut self, ledger: &Ledger<'_>, range: Range<usize>) {
-        for (mine, block) in self.scratch.utility.chunks_exact_mut(self.len).zip(&ledger.utility) {
-            mine.copy_from_slice(&block[range.clone()]);
-        }
-        let cells = self.cells();
-        self.scratch.taught[..cells].fill(0.0);
+        let get = |from: &[&mut [f32]], to: &mut [f32]| {
+            for (mine, block) in to.chunks_exact_mut(self.len).zip(from) {
+                mine.copy_from_slice(&block[range.clone()]);
+            }
+        };
+        get(&ledger.utility, &mut self.scratch.utility);
+        get(&ledger.taught, &mut self.scratch.taught);
     }
 
     fn store(&mut self, ledger: &mut Ledger<'_>, range: Range<usize>) {
@@ -336,9 +341,7 @@ impl Tile<'_> {
         put(&self.scratch.reward, &mut ledger.reward);
         if !self.rules.fairness.is_empty() {
             put(&self.scratch.shaped, &mut ledger.shaped);
-            for (mine, block) in self.scratch.taught.chunks_exact(self.len).zip(&mut ledger.taught) {
-                add(mine, &mut block[range.clone()]);
-            }
+            put(&self.scratch.taught, &mut ledger.taught);
         }
     }
 

@@ -447,6 +447,11 @@ impl Sim {
         }
     }
 
+    /// The environment's dynamics in WGSL, where it has them.
+    pub fn twin(&self) -> Option<gpu::Twin> {
+        self.world.resource::<Rules>().dynamics.as_ref()?.twin()
+    }
+
     /// What the fairness rewards report of how the next rollout is shaped, by plugin and name.
     pub fn fairness_report(&self) -> Vec<(String, f64)> {
         let rules = self.world.resource::<Rules>();

@@ -34,7 +34,7 @@ pub(super) fn check(args: Args) -> Result<Outcome, Failure> {
         (0, _) => Err("no .ron file there".into()),
         (_, 0) => Ok(Outcome::Well),
         (all, bad) => {
-            eprintln!("{bad} of {all} {} not run", if bad == 1 { "scenario would" } else { "scenarios would" });
+            eprintln!("{bad} of {all} {} not run", if all == 1 { "scenario would" } else { "scenarios would" });
             Ok(Outcome::Problem)
         }
     }

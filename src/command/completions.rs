@@ -1,6 +1,6 @@
 //! `isonomy completions SHELL`
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, print};
 
 /// Prints completions for a shell, e.g. `isonomy completions bash > ~/.local/share/bash-completion/completions/isonomy`
 #[derive(clap::Args)]
@@ -10,6 +10,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn completions(args: Args, command: &mut clap::Command) -> Result<Outcome, Failure> {
-    clap_complete::generate(args.shell, command, "isonomy", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, command, "isonomy", &mut script);
+    print(String::from_utf8(script)?.trim_end())?;
     Ok(Outcome::Well)
 }

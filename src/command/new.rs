@@ -14,8 +14,8 @@ pub(super) struct Args {
     /// Where to put the crate; a folder named after the plugin if not given
     #[arg(long)]
     path: Option<PathBuf>,
-    /// The folder of isonomy's source that the crate builds upon
-    #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_MANIFEST_DIR"))]
+    /// The folder of isonomy's source that the crate builds upon; where this program was built if not given
+    #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_MANIFEST_DIR"), hide_default_value = true)]
     isonomy: PathBuf,
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Args {
     #[arg(long)]
     seed: Option<u64>,
     /// Replaces the scenario's number of lanes
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     lanes: Option<u32>,
     #[command(flatten)]
     means: MeansArgs,
@@ -211,9 +211,10 @@ fn report(summary: &Summary, format: Format) -> Result<(), Failure> {
         Format::Json => print(serde_json::to_string(summary)?),
         Format::Csv => {
             let mut lines = vec!["metric,value".to_owned()];
-            lines.extend(summary.metrics.0.iter().map(|(name, value)| format!("{name},{value}")));
+            lines.extend(summary.metrics.0.iter().map(|(name, value)| format!("{},{value}", cell(name))));
             for (name, group) in &summary.groups.0 {
-                lines.push(format!("groups.{name}.return_mean,{}", group.return_mean));
+                let name = format!("groups.{name}.return_mean");
+                lines.push(format!("{},{}", cell(&name), group.return_mean));
             }
             print(lines.join("\n"))
         }
@@ -248,10 +249,19 @@ fn number(value: f64) -> String {
     format!("{value:.6}")
 }
 
+/// A name as a cell of CSV.
+fn cell(name: &str) -> String {
+    let plain = !name.contains([',', '"', '\n', '\r']);
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
 /// A large number with three digits and a suffix.
 fn short(value: f64) -> String {
+    if value < 1e3 {
+        return format!("{value:.0}");
+    }
     let scale = [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")];
-    let (unit, suffix) = scale.into_iter().find(|(unit, _)| value >= *unit).unwrap_or((1.0, ""));
+    let (unit, suffix) = scale.into_iter().find(|(unit, _)| value >= *unit).unwrap_or((1e3, " k"));
     format!("{:.3}{suffix}", value / unit)
 }
 
@@ -265,7 +275,8 @@ fn judge(scenario: &Scenario, summary: &Summary) -> Outcome {
             let found = value.map_or("is not among the metrics".to_owned(), |value| format!("is {value}"));
             let bound =
                 |word: &str, bound: Option<f64>| bound.map_or(String::new(), |bound| format!(" {word} {bound}"));
-            let bounds = bound("at least", bounds.at_least) + &bound("at most", bounds.at_most);
+            let and = if bounds.at_least.and(bounds.at_most).is_some() { " and" } else { "" };
+            let bounds = bound("at least", bounds.at_least) + and + &bound("at most", bounds.at_most);
             eprintln!("missed: {name} {found}, expected{bounds}");
         }
     }

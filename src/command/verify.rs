@@ -34,6 +34,7 @@ pub(super) fn verify(args: Args) -> Result<Outcome, Failure> {
             return Ok(Outcome::Problem);
         }
     }
-    print(format_args!("{} iterations, every state as recorded", past.rows.len()))?;
+    let iterations = if past.rows.len() == 1 { "iteration" } else { "iterations" };
+    print(format_args!("{} {iterations}, every state as recorded", past.rows.len()))?;
     Ok(Outcome::Well)
 }

@@ -26,9 +26,11 @@ struct Shaping {
 
 impl Shaping {
     fn new(rows: Range<usize>, columns: &Columns<'_>) -> Self {
-        let utility: Vec<f32> = columns.ledger.utility.iter().flat_map(|block| &block[rows.clone()]).copied().collect();
-        let zeros = vec![0.0; utility.len()];
-        Shaping { rows, utility, shaped: zeros.clone(), taught: zeros }
+        let part = |column: &[&mut [f32]]| -> Vec<f32> {
+            column.iter().flat_map(|block| &block[rows.clone()]).copied().collect()
+        };
+        let (utility, taught) = (part(&columns.ledger.utility), part(&columns.ledger.taught));
+        Shaping { shaped: vec![0.0; utility.len()], rows, utility, taught }
     }
 
     fn step(&mut self, rules: &Rules, step: u64, reward: &[f32]) {
@@ -100,11 +102,10 @@ impl<'a> Sink<'a> {
     /// Credits what was taught.
     pub(super) fn finish(self, columns: &mut Columns<'_>) {
         for Shaping { rows, shaped, taught, .. } in self.shaping {
-            for (block, mine) in columns.ledger.shaped.iter_mut().zip(shaped.chunks_exact(rows.len())) {
-                block[rows.clone()].copy_from_slice(mine);
-            }
-            for (block, mine) in columns.ledger.taught.iter_mut().zip(taught.chunks_exact(rows.len())) {
-                add(mine, &mut block[rows.clone()]);
+            for (column, part) in [(&mut columns.ledger.shaped, shaped), (&mut columns.ledger.taught, taught)] {
+                for (block, mine) in column.iter_mut().zip(part.chunks_exact(rows.len())) {
+                    block[rows.clone()].copy_from_slice(mine);
+                }
             }
         }
     }

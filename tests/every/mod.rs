@@ -1,0 +1,98 @@
+//! Every scenario of the tree, made small enough to test. A new one is tested without touching a test; `tests/odd`
+//! holds shapes that nobody would want as an example.
+
+// Each test file uses its own part of this.
+#![allow(dead_code, unreachable_pub)]
+
+use isonomy::engine::gpu::Device;
+use isonomy::engine::noise::Phase;
+use isonomy::engine::policy::TabularPolicy;
+use isonomy::engine::run::{Means, Run};
+use isonomy::engine::scenario::{Loaded, Scenario, load};
+use isonomy::engine::sim::{Setup, Sim};
+use isonomy::engine::spec::Spec;
+use std::path::{Path, PathBuf};
+
+/// Every scenario file below `scenarios/` and `tests/odd/`, in the order of their names.
+pub fn files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = ["scenarios", "tests/odd"].map(|name| root().join(name)).to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the folder is in the tree") {
+            let path = entry.expect("it can be listed").path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(extension) if extension == "ron" => files.push(path),
+                _ => {}
+            }
+        }
+    }
+    files.sort();
+    assert!(files.len() >= 10, "there were more scenarios once");
+    files
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A scenario file by its path below `scenarios/`.
+pub fn file(name: &str) -> PathBuf {
+    root().join("scenarios").join(name)
+}
+
+/// The path of a file as [`file`] takes it, for messages.
+pub fn name(file: &Path) -> String {
+    file.strip_prefix(root().join("scenarios")).unwrap_or(file).display().to_string()
+}
+
+/// A scenario with some of its values replaced.
+pub fn with(file: &Path, sets: &[&str]) -> Loaded {
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    load(file, &sets).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// A scenario with so many lanes, for learning and evaluation alike, and at most so many iterations.
+pub fn small(file: &Path, lanes: usize, iterations: u32) -> Scenario {
+    let written = with(file, &[]).scenario;
+    let mut sets = vec![format!("lanes={lanes}")];
+    sets.push(format!("iterations={}", iterations.min(written.iterations.get())));
+    if written.evaluation.is_some() {
+        sets.push(format!("evaluation.lanes={lanes}"));
+    }
+    with(file, &sets.iter().map(String::as_str).collect::<Vec<_>>()).scenario
+}
+
+/// A scenario that is run on the processor.
+pub fn run(scenario: Scenario, threads: usize) -> Run {
+    Run::new(scenario, Means { threads, device: None }).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The simulation of a scenario, fairness rewards included.
+pub fn sim(scenario: Scenario, threads: usize, device: Option<&Device>) -> Sim {
+    let (lanes, seed) = (scenario.lanes.get() as usize, scenario.seed);
+    let setup = Setup { lanes, seed, phase: Phase::Training, threads, device };
+    Sim::new(&*scenario.environment, scenario.fairness, setup).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Who acts in a scenario before anything is learned.
+pub fn own(file: &Path) -> TabularPolicy {
+    run(small(file, 1, 1), 1).policy().clone()
+}
+
+/// Chances that differ from cell to cell and from step to step; some are zero, some are one.
+pub fn motley(spec: &Spec) -> TabularPolicy {
+    TabularPolicy::from_chances(spec, spec.time_limit as usize, |step, group, observation, chances| {
+        let weight = |action: usize| ((step * 7 + group * 5 + observation * 3 + action * 11) % 4) as f64;
+        let sum: f64 = (0..chances.len()).map(weight).sum();
+        match sum == 0.0 {
+            true => chances[observation % chances.len()] = 1.0,
+            false => chances.iter_mut().enumerate().for_each(|(action, chance)| *chance = weight(action) / sum),
+        }
+    })
+}
+
+/// Always the same action.
+pub fn always(spec: &Spec, action: usize) -> TabularPolicy {
+    TabularPolicy::from_chances(spec, 1, |_, _, _, chances| chances[action] = 1.0)
+}
