@@ -49,7 +49,7 @@ fn a_run_prints_one_json_object() {
     ];
     assert_eq!(keys, promised);
     assert_eq!(summary["scenario"], "group_riverswim");
-    assert_eq!(summary["agent_steps"], 65536 * 2 * 10);
+    assert_eq!(summary["agent_steps"], 65536 * 2 * 10 * 10);
     for (group, expected) in [("A", 0.333431), ("B", 3.183407)] {
         let group = &summary["groups"][group];
         let number = |name: &str| group[name].as_f64().expect("a number");
