@@ -148,7 +148,7 @@ impl Master {
             let moved = self.pivot(entering, leaving, &direction);
             patience = if moved > 1e-12 { PATIENCE } else { patience.saturating_sub(1) };
             self.pivots += 1;
-            if self.pivots % REFRESH == 0 {
+            if self.pivots.is_multiple_of(REFRESH) {
                 self.refresh()?;
             }
             if self.pivots > most {
