@@ -95,7 +95,7 @@ fn near(found: f64, expected: f64, tolerance: f64, what: &str) {
 }
 
 /// The practical setting on two tasks. With κ = 5e-4 nothing is guaranteed: 31 of 40 seeds were never unfair, the
-/// others in up to 168 of 20,000 episodes, early on.
+/// others in up to 168 of 20,000 episodes.
 #[test]
 fn two_tasks_are_learned_and_hardly_ever_violated() {
     let mut never = 0;

@@ -263,9 +263,10 @@ fn a_policy_that_knows_the_task_solves_each_task_alone() {
 
 #[test]
 fn solvers_agree_on_random_models() {
-    for seed in 0..12 {
-        let shape = (2 + seed as usize % 3, 1 + seed as usize % 2, 5, 3, 6);
-        let model = instances::random(seed, shape, 2);
+    for seed in 60..78 {
+        let s = seed as usize;
+        let shape = (2 + s % 4, 1 + s % 3, 2 + s % 6, 1 + s % 4, 1 + s % 9);
+        let model = instances::random(1000 + seed, shape, 1 + s % 3);
         for epsilon in [0.0, 0.02, 0.3] {
             match FairProblem::new(&model, epsilon).solve(Solver::DantzigWolfe) {
                 Ok(_) => {
