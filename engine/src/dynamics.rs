@@ -68,7 +68,7 @@ mod tests {
         for agents in [1, 2, 3, 5, 7, 16, 33, 100, 511, 512, 513, 5000] {
             let rows = lanes_per_tile(agents) * agents;
             assert!(rows <= TILE || rows == agents, "{agents} agents: {rows} rows");
-            assert!(rows % 16 == 0 || agents * 16 / gcd(agents, 16) > TILE, "{agents} agents: {rows} rows");
+            assert!(rows.is_multiple_of(16) || agents * 16 / gcd(agents, 16) > TILE, "{agents} agents: {rows} rows");
             assert_eq!(per_row(&vec![0; agents]).len(), rows);
         }
     }

@@ -128,7 +128,7 @@ pub(crate) fn by_task<C: Column>(column: &mut [C], tasks: usize) -> Vec<&mut [f3
     bytemuck::cast_slice_mut(column).chunks_exact_mut(rows).collect()
 }
 
-fn split<'a, T>(blocks: Vec<&'a mut [T]>, at: usize) -> (Vec<&'a mut [T]>, Vec<&'a mut [T]>) {
+fn split<T>(blocks: Vec<&mut [T]>, at: usize) -> (Vec<&mut [T]>, Vec<&mut [T]>) {
     blocks.into_iter().map(|block| block.split_at_mut(at)).unzip()
 }
 

@@ -23,6 +23,7 @@ pub mod environment;
 pub mod fairness;
 mod fused;
 pub mod gpu;
+pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod noise;

@@ -26,7 +26,18 @@ pub struct TabularModel {
     pub reward: Vec<f64>,
 }
 
+/// Entries of the largest table of chances that is worth having.
+const LARGEST: u64 = 1 << 25;
+
 impl TabularModel {
+    /// Whether tables of the spec's shape can be had: an environment too large for them has no model.
+    pub fn fits(spec: &Spec) -> bool {
+        let (states, actions) = (u64::from(spec.observation.count()), u64::from(spec.action.count()));
+        let entries =
+            [states, states, actions].iter().try_fold(spec.groups.len() as u64, |product, n| product.checked_mul(*n));
+        entries.is_some_and(|entries| entries <= LARGEST)
+    }
+
     /// A model of the spec's shape in which nothing moves and nothing pays.
     pub fn still(spec: &Spec) -> Self {
         let (groups, tasks) = (spec.groups.len(), spec.tasks.len());
@@ -80,12 +91,18 @@ impl TabularModel {
         let mut returns = Returns::zero(spec);
         let chances: Vec<Vec<f64>> = (0..policy.cells()).map(|cell| policy.chances(cell)).collect();
         for group in 0..self.groups {
+            let successors = self.successors(group);
             for task in 0..self.tasks {
                 let mut value = vec![0.0; self.states];
                 for step in (0..self.horizon).rev() {
+                    let worth = |state: usize, action: usize| -> f64 {
+                        let next = &successors[state * self.actions + action];
+                        let later: f64 = next.iter().map(|(next, chance)| chance * value[*next]).sum();
+                        self.reward(group, task, state, action) + later
+                    };
                     let ahead = |state: usize| -> f64 {
                         let act = &chances[policy.cell(step, group, state)];
-                        act.iter().enumerate().map(|(a, p)| p * self.ahead(group, task, state, a, &value)).sum()
+                        act.iter().enumerate().map(|(action, chance)| chance * worth(state, action)).sum()
                     };
                     value = (0..self.states).map(ahead).collect();
                 }
@@ -95,8 +112,11 @@ impl TabularModel {
         returns
     }
 
-    fn ahead(&self, group: usize, task: usize, state: usize, action: usize, value: &[f64]) -> f64 {
-        self.reward(group, task, state, action) + dot(self.next(group, state, action), value)
+    /// What can follow each state and action, with its chance, `[states, actions]`.
+    fn successors(&self, group: usize) -> Vec<Vec<(usize, f64)>> {
+        let cells = self.states * self.actions;
+        let rows = self.next[group * cells * self.states..][..cells * self.states].chunks_exact(self.states);
+        rows.map(|row| row.iter().copied().enumerate().filter(|(_, chance)| *chance != 0.0).collect()).collect()
     }
 
     /// Chance of a step, state and action under a policy, `[horizon, states, actions]`.

@@ -159,6 +159,8 @@ fn counters<const N: usize>(first: u64) -> ([u32; N], [u32; N]) {
     (std::array::from_fn(|lane| block(lane) as u32), std::array::from_fn(|lane| (block(lane) >> 32) as u32))
 }
 
+// Loops that LLVM turns into vectors wherever they are inlined; closures would have to be inlined first.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn quarter<const N: usize>(x: &mut [[u32; N]; 16], a: usize, b: usize, c: usize, d: usize) {
     for (sum, other, turned, by) in [(a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)] {

@@ -194,7 +194,7 @@ impl Run {
     fn evaluate(&mut self) -> Result<Option<Earnings>, DeviceError> {
         let (Some(plan), Some(sim)) = (self.scenario.evaluation, &mut self.evaluation) else { return Ok(None) };
         let last = self.done == u64::from(self.scenario.iterations.get());
-        if !last && self.done % u64::from(plan.every.get()) != 0 {
+        if !last && !self.done.is_multiple_of(u64::from(plan.every.get())) {
             return Ok(None);
         }
         sim.set_policy(self.actor.policy());

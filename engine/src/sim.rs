@@ -451,12 +451,13 @@ impl Sim {
     pub fn fairness_report(&self) -> Vec<(String, f64)> {
         let rules = self.world.resource::<Rules>();
         let Some(expected) = &rules.expected else { return Vec::new() };
-        let of_one = |plugin: &Box<dyn FairnessReward>| {
+        let mut reports = Vec::new();
+        for plugin in &rules.fairness {
             let name = plugin.typetag_name();
             let report = plugin.report(&self.spec, expected).into_iter();
-            report.map(move |(what, value)| (format!("{name}.{what}"), value))
-        };
-        rules.fairness.iter().flat_map(of_one).collect()
+            reports.extend(report.map(|(what, value)| (format!("{name}.{what}"), value)));
+        }
+        reports
     }
 
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.

@@ -3,7 +3,7 @@
 /// Copies `from` to `to`, past the caches where the processor can.
 pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && (to.as_ptr() as usize) % 16 == 0 {
+    if is_x86_feature_detected!("avx512f") && to.as_ptr().addr().is_multiple_of(16) {
         // SAFETY: the feature was just detected.
         return unsafe { x86::copy(from, to) };
     }
@@ -13,7 +13,7 @@ pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
 /// Copies values below 256 to bytes, past the caches where the processor can.
 pub(crate) fn narrow(from: &[u32], to: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && (to.as_ptr() as usize) % 16 == 0 {
+    if is_x86_feature_detected!("avx512f") && to.as_ptr().addr().is_multiple_of(16) {
         // SAFETY: the feature was just detected.
         return unsafe { x86::narrow(from, to) };
     }

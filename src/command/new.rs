@@ -79,7 +79,8 @@ pub(super) fn new(args: Args) -> Result<Outcome, Failure> {
         if file == "Cargo.toml" {
             let path = |path: &Path| format!("path = {:?}", path.display().to_string());
             text = text.replace("path = \"../../../engine\"", &path(&source.join("engine")));
-            text = text.replace("path = \"../../..\"", &path(&source)) + "\n[workspace]\n";
+            text = text.replace("path = \"../../..\"", &path(&source));
+            text += "\n[workspace]\n\n[profile.dev]\ndebug = \"line-tables-only\"\n";
         }
         write(&folder.join(file), &text)?;
     }

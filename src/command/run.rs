@@ -76,8 +76,11 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failure> {
             None => return Ok(Outcome::Problem),
         },
     };
+    let path = folder.path().to_owned();
     match run {
-        Some(run) => drive(run, folder, every, args.format),
+        Some(run) => drive(run, folder, every, args.format).inspect_err(|_| {
+            eprintln!("what was recorded is safe; go on with: isonomy run --resume {}", path.display());
+        }),
         None => {
             eprintln!("{} is done already", folder.path().display());
             report(&folder.summary()?, args.format)?;

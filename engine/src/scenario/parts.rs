@@ -5,6 +5,7 @@ use crate::constraint::Constraint;
 use crate::controller::Controller;
 use crate::environment::Environment;
 use crate::fairness::FairnessReward;
+use crate::memory;
 use crate::optimizer::Optimizer;
 use crate::policy::Policy;
 use crate::problem::Problem;
@@ -130,7 +131,10 @@ impl<'a> Parts<'a> {
         let (needs, name) = (optimizer.needs(), optimizer.typetag_name());
         let mut problems = Vec::new();
         if needs.model && environment.model().is_none() {
-            let message = format!("{name} plans with a model, and {} has none", environment.typetag_name());
+            let message = format!(
+                "{name} plans with a model, and this {} has none, or too large a one",
+                environment.typetag_name()
+            );
             let help = "choose an optimizer that learns from rollouts, or an environment with a finite model";
             problems.push(Problem::at("optimizer", message).help(help));
         }
@@ -201,7 +205,28 @@ impl<'a> Parts<'a> {
                 problems.push(Problem::at(place, message).help(help));
             }
         }
+        if problems.is_empty() {
+            problems.extend(self.memory(spec));
+        }
         problems
+    }
+
+    /// Whether this machine can hold all lanes, and the trajectory where it is kept.
+    fn memory(&self, spec: &Spec) -> Option<Problem> {
+        let available = memory::available()?;
+        let lanes = u64::from(self.lanes?.get());
+        let horizon = u64::from(self.horizon.map_or(spec.time_limit, NonZeroU32::get));
+        let evaluated = self.evaluation.map(|evaluation| evaluation.lanes.map_or(lanes, |lanes| lanes.get().into()));
+        let columns = memory::columns(spec, lanes) + memory::columns(spec, evaluated.unwrap_or(0));
+        let kept = self.optimizer.read().is_some_and(|optimizer| optimizer.needs().trajectory);
+        let trajectory = if kept { memory::trajectory(spec, lanes, horizon, self.fairness.given()) } else { 0 };
+        let needed = columns + trajectory;
+        (needed > available).then(|| {
+            let place = if trajectory > columns && self.horizon.is_some() { "horizon" } else { "lanes" };
+            let (needed, available) = (memory::gib(needed), memory::gib(available));
+            Problem::at(place, format!("this takes {needed} of memory, and there are {available}"))
+                .help("use fewer lanes, fewer agents or a shorter horizon")
+        })
     }
 }
 

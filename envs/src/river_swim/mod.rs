@@ -291,6 +291,9 @@ impl Environment for RiverSwim {
 
     fn model(&self) -> Option<TabularModel> {
         let spec = self.spec();
+        if !TabularModel::fits(&spec) {
+            return None;
+        }
         let mut model = TabularModel::still(&spec);
         let places = model.states;
         for (z, group) in self.groups.iter().enumerate() {

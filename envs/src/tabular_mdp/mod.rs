@@ -211,8 +211,11 @@ impl Environment for TabularMdp {
     }
 
     fn model(&self) -> Option<TabularModel> {
-        let mdp = self.mdp();
-        let mut model = TabularModel::still(&self.spec());
+        let (mdp, spec) = (self.mdp(), self.spec());
+        if !TabularModel::fits(&spec) {
+            return None;
+        }
+        let mut model = TabularModel::still(&spec);
         for z in 0..model.groups {
             model.start_mut(z).copy_from_slice(&normal(mdp.groups[z].start.clone()));
             for s in 0..model.states {

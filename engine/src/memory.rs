@@ -1,0 +1,37 @@
+//! How much memory a simulation takes, and how much there is: an allocation that fails ends the process, so what cannot
+//! fit is refused before.
+
+use crate::spec::Spec;
+
+/// Bytes of the columns of all lanes, the ECS's ticks (8 bytes a cell) included.
+pub fn columns(spec: &Spec, lanes: u64) -> u128 {
+    const CELL: u128 = 4 + 8;
+    let (in_agents, in_ledger, entity) = (3, 5, 16);
+    let tasks = spec.tasks.len() as u128;
+    u128::from(lanes) * agents(spec) * (in_agents * CELL + entity + tasks * (in_ledger * CELL + entity))
+}
+
+/// Bytes of the trajectory of a rollout.
+pub fn trajectory(spec: &Spec, lanes: u64, horizon: u64, shaped: bool) -> u128 {
+    let code = |count: u32| if count <= 256 { 1 } else { 4 };
+    let codes: u128 = code(spec.observation.count()) + code(spec.action.count());
+    let rewards = 4 * spec.tasks.len() as u128 * if shaped { 2 } else { 1 };
+    u128::from(lanes) * agents(spec) * u128::from(horizon) * (codes + rewards)
+}
+
+fn agents(spec: &Spec) -> u128 {
+    spec.groups.iter().map(|group| u128::from(group.agents)).sum()
+}
+
+/// Bytes that this machine can still give, where it tells.
+pub fn available() -> Option<u128> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u128 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// A number of bytes for people.
+pub fn gib(bytes: u128) -> String {
+    format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
+}
