@@ -11,7 +11,7 @@ use isonomy_plugins::group_fairness::counts::Counts;
 use isonomy_plugins::group_fairness::{AlwaysPi0, CertaintyEquivalence, OptPess};
 use std::sync::Arc;
 
-fn spec(model: &TabularModel) -> Spec {
+pub(crate) fn spec(model: &TabularModel) -> Spec {
     let name = |at: usize| ["A", "B", "C"][at].to_owned();
     Spec {
         groups: (0..model.groups).map(|at| GroupSpec { name: name(at), agents: 1 }).collect(),
@@ -84,7 +84,7 @@ fn draw(random: &mut Random, chances: &[f64]) -> usize {
     chances.iter().position(passed).unwrap_or_else(|| chances.iter().rposition(|c| *c > 0.0).expect("some chance"))
 }
 
-fn read<T: serde::de::DeserializeOwned>(text: &str) -> T {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(text: &str) -> T {
     let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
     options.from_str(text).expect("reads")
 }
@@ -95,7 +95,7 @@ fn near(found: f64, expected: f64, tolerance: f64, what: &str) {
 }
 
 /// The practical setting on two tasks. With κ = 5e-4 nothing is guaranteed: 31 of 40 seeds were never unfair, the
-/// others in up to 168 of 20,000 episodes, early on.
+/// others in up to 168 of 20,000 episodes.
 #[test]
 fn two_tasks_are_learned_and_hardly_ever_violated() {
     let mut never = 0;

@@ -1,8 +1,15 @@
 //! `FairProblem`: the optima of the group-fair instances, to six digits, by all three solvers.
 
 use crate::instances::{self, THREE, TWO};
+use crate::learners::{read, spec};
 use isonomy_engine::model::TabularModel;
-use isonomy_plugins::group_fairness::{Compare, FairPlan, FairProblem, LpError, PlanError, Reading, Rows, Solver};
+use isonomy_engine::optimizer::{Optimizer, Setting};
+use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::rollout::Rollout;
+use isonomy_plugins::group_fairness::{
+    Compare, FairLp, FairPlan, FairProblem, LpError, PlanError, Reading, Rows, Solver,
+};
+use std::sync::Arc;
 
 const SOLVERS: [Solver; 3] = [Solver::DantzigWolfe, Solver::Microlp, Solver::Clarabel];
 
@@ -29,14 +36,14 @@ fn solved(problem: &FairProblem) -> FairPlan {
 }
 
 /// What a policy earns, by a forward pass of this test's own.
-fn returns(model: &TabularModel, policy: &isonomy_engine::policy::TabularPolicy, group: usize) -> Vec<f64> {
+fn returns(model: &TabularModel, policy: &TabularPolicy, group: usize) -> Vec<f64> {
     let mut earned = vec![0.0; model.tasks];
     let mut here = model.start(group).to_vec();
     for step in 0..model.horizon {
         let mut next = vec![0.0; model.states];
-        for state in 0..model.states {
+        for (state, here) in here.iter().enumerate() {
             for (action, chance) in policy.chances(policy.cell(step, group, state)).into_iter().enumerate() {
-                let share = here[state] * chance;
+                let share = here * chance;
                 (0..model.tasks).for_each(|task| earned[task] += share * model.reward(group, task, state, action));
                 next.iter_mut().zip(model.next(group, state, action)).for_each(|(to, chance)| *to += share * chance);
             }
@@ -256,9 +263,10 @@ fn a_policy_that_knows_the_task_solves_each_task_alone() {
 
 #[test]
 fn solvers_agree_on_random_models() {
-    for seed in 0..12 {
-        let shape = (2 + seed as usize % 3, 1 + seed as usize % 2, 5, 3, 6);
-        let model = instances::random(seed, shape, 2);
+    for seed in 60..78 {
+        let s = seed as usize;
+        let shape = (2 + s % 4, 1 + s % 3, 2 + s % 6, 1 + s % 4, 1 + s % 9);
+        let model = instances::random(1000 + seed, shape, 1 + s % 3);
         for epsilon in [0.0, 0.02, 0.3] {
             match FairProblem::new(&model, epsilon).solve(Solver::DantzigWolfe) {
                 Ok(_) => {
@@ -326,4 +334,50 @@ fn many_groups_and_states_take_seconds() {
     assert!((0..4).all(|task| plan.gap(task) <= 1.0 + 1e-9));
     assert!(plan.rows.iter().any(|row| row.binds()));
     assert!(seconds < 60.0, "{seconds} s");
+}
+
+/// What `FairLp` reports, or why it does not begin.
+fn played(model: TabularModel, text: &str) -> Result<Vec<(String, f64)>, String> {
+    let (spec, optimizer) = (spec(&model), read::<FairLp>(text));
+    if let Some(problem) = optimizer.check(&spec).first() {
+        return Err(problem.to_string());
+    }
+    let setting = Setting { spec: spec.clone(), model: Some(Arc::new(model.clone())), seed: 1 };
+    let mut learner =
+        optimizer.begin(TabularPolicy::uniform(&spec, 1), setting).map_err(|problem| problem.to_string())?;
+    let report = learner.update(&Rollout::new(&spec, 1, 0, 0, false));
+    let (snapshot, policy) = (learner.snapshot(), learner.policy().clone());
+    learner.restore(&snapshot).expect("its own");
+    assert_eq!(*learner.policy(), policy);
+    Ok(report)
+}
+
+#[test]
+fn the_plugin_reports_its_plan() {
+    let report = played(instances::multi_task(), "(epsilon: 0.5)").expect("feasible");
+    let names: Vec<&str> = report.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = ["objective", "gap", "gap_task_1", "gap_task_2", "iterations", "columns", "price.B − A, 0"];
+    assert_eq!(names, [&expected[..], &["price.B − A, 1"]].concat());
+    near(report[0].1, 10.883288, DIGITS, "objective");
+    near(report[3].1, 0.5, DIGITS, "gap of task 2");
+    let lending = "(epsilon: [inf, 0.11], weights: [[1.0, 0.0]], frequencies: [0.5, 0.5], solver: Clarabel)";
+    let report = played(instances::lending(false), lending).expect("feasible");
+    near(report[0].1, 12.415109, DIGITS, "objective");
+    let apart = "(epsilon: 0.5, reading: TaskConditioned, rows: Bounds)";
+    let report = played(instances::multi_task(), apart).expect("feasible");
+    assert!(report[0].1 > 10.883288 && report[1].1 <= 0.5 + DIGITS, "{report:?}");
+}
+
+#[test]
+fn the_plugin_says_what_cannot_be() {
+    let said = |model: TabularModel, text: &str| played(model, text).expect_err("nonsense");
+    let mut unequal = instances::gfrl();
+    (0..14).for_each(|cell| unequal.reward[cell] = 0.0);
+    (0..14).for_each(|cell| unequal.reward[14 + cell] = 1.0);
+    assert!(said(unequal, "(epsilon: 1.0)").contains("no policies satisfy all fairness rows"));
+    assert!(said(instances::gfrl(), "(epsilon: -1.0)").contains("-1 is no tolerance"));
+    assert!(said(instances::gfrl(), "(epsilon: [1.0, 1.0])").contains("2 tolerances for 1 tasks"));
+    assert!(said(instances::gfrl(), "(epsilon: 1.0, weights: [[1.0], [1.0], [1.0]])").contains("3 lists for 2 groups"));
+    assert!(said(instances::gfrl(), "(epsilon: 1.0, weights: [[1.0, 1.0]])").contains("2 weights for 1 tasks"));
+    assert!(said(instances::gfrl(), "(epsilon: 1.0, frequencies: [1.0])").contains("1 frequencies for 2 groups"));
 }
