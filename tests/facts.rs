@@ -172,6 +172,9 @@ fn pencil_and_paper() {
             assert_near(&returns(&*mdp, &policy), &expected, 1e-12);
         }
     }
+    let [inline, from_file] =
+        ["tabular_mdp/inline.ron", "tabular_mdp/from_file.ron"].map(|name| environment(name, &[]));
+    assert_eq!((inline.spec(), inline.model()), (from_file.spec(), from_file.model()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! What is asked of every environment, over all of their scenario files.
+//! What is asked of every environment, over all of their scenario files. What is asked of whole scenarios (the protocol,
+//! values known from theory) is in the `tests` of the workspace's root.
 
 mod agreement;
-mod conformance;
 mod facts;
 mod problems;
 mod twins;
