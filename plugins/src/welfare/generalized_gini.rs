@@ -1,6 +1,7 @@
+use super::order;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::NonNegative;
-use isonomy_engine::welfare::{OutsideDomain, Welfare};
+use isonomy_engine::welfare::{Domain, LinearRows, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,23 +27,21 @@ impl GeneralizedGini {
     }
 }
 
-/// How many stand before `index` when all are sorted, in order of place where they tie.
-fn rank(utilities: &[f64], index: usize) -> usize {
-    let before = |(other, x): &(usize, &f64)| x.total_cmp(&utilities[index]).then(other.cmp(&index)).is_lt();
-    utilities.iter().enumerate().filter(before).count()
-}
-
 #[typetag::serde]
 impl Welfare for GeneralizedGini {
     fn value(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
-        Ok(utilities.iter().enumerate().map(|(index, x)| self.weight(rank(utilities, index)) * x).sum())
+        Domain::Any.admit("GeneralizedGini", utilities)?;
+        Ok(order::sum(utilities, |rank| self.weight(rank)))
     }
 
     fn weights(&self, utilities: &[f64], weights: &mut [f64]) -> Result<(), OutsideDomain> {
-        for (index, weight) in weights.iter_mut().enumerate() {
-            *weight = self.weight(rank(utilities, index));
-        }
+        Domain::Any.admit("GeneralizedGini", utilities)?;
+        order::weigh(utilities, weights, |rank| self.weight(rank));
         Ok(())
+    }
+
+    fn linear_rows(&self, utilities: usize) -> Option<LinearRows> {
+        Some(order::linear_rows(utilities, |rank| self.weight(rank)))
     }
 
     fn check(&self, utilities: usize) -> Vec<Problem> {

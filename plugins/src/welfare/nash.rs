@@ -1,4 +1,4 @@
-use isonomy_engine::welfare::{OutsideDomain, Welfare};
+use isonomy_engine::welfare::{Domain, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ isonomy_engine::plugin!(Welfare: Nash, "()");
 #[typetag::serde]
 impl Welfare for Nash {
     fn value(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
-        OutsideDomain::unless("Nash", "utilities above 0", utilities, |x| x > 0.0)?;
+        self.domain().admit("Nash", utilities)?;
         // Logarithms, so that a long product neither overflows nor vanishes.
         Ok((utilities.iter().map(|x| x.ln()).sum::<f64>() / utilities.len() as f64).exp())
     }
@@ -26,5 +26,9 @@ impl Welfare for Nash {
         let share = self.value(utilities)? / utilities.len() as f64;
         weights.iter_mut().zip(utilities).for_each(|(weight, x)| *weight = share / x);
         Ok(())
+    }
+
+    fn domain(&self) -> Domain {
+        Domain::Positive
     }
 }
