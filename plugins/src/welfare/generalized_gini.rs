@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 /// `W = Σ w_k x_(k)` over utilities from the smallest up, weights falling: `w_k = 2^−(k−1)`, or those written.
 /// Supergradient: the weight of one's rank; of equals, the first in order has the lower rank. Any utilities.
 /// Equal weights are the sum, `[1, 0, …]` is max-min, `(2(n−k)+1)/n²` is `mean · (1 − Gini)`.
-/// Weymark, Mathematical Social Sciences 1 (1981); in reinforcement learning Siddique, Weng & Zimmer, arXiv 2008.07773.
+/// Weymark, Mathematical Social Sciences 1 (1981); in reinforcement learning Siddique, Weng & Zimmer, arXiv 2008.07773
+/// (2020).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GeneralizedGini {

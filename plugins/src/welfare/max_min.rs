@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The smallest utility: how the worst off fare.
 ///
 /// `W = min x_i`. Supergradient: 1 on the smallest, shared equally by those that tie, 0 on everyone else. Any utilities.
-/// Rawls, A Theory of Justice (1971), section 13; in reinforcement learning Eaton et al., arXiv 2502.11828.
+/// Rawls, A Theory of Justice (1971), section 13; in reinforcement learning Eaton et al., arXiv 2502.11828 (2025).
 ///
 /// Surprises: as a weight it teaches only the worst off, so everyone else stays where they are until they are the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// `W = (Π x_i)^(1/n)`, derivative `W / (n x_i)`. Utilities must be above zero. It has the maximum of `Π x_i` and of
 /// `Σ ln x_i` (`AlphaFair` with α = 1), but the unit of a utility.
 /// Nash, Econometrica 18 (1950); Kaneko & Nakamura, Econometrica 47 (1979); in reinforcement learning Fan et al.,
-/// arXiv 2212.01382.
+/// arXiv 2212.01382 (2022).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nash {}
