@@ -246,6 +246,7 @@ fn the_record_says_where_welfare_has_no_value() {
     let spec = crate::shapes::two_groups(2, 2, 5);
     let report = |expected: &[f64]| plugin(r#"{"WelfareWeighted": (welfare: {"MaxMin": ()})}"#).report(&spec, expected);
     assert_eq!(report(&[1.0, 2.0])[0], ("weight.A.pay".to_owned(), 2.0));
+    assert_eq!(report(&[1.0, 2.0])[3], ("welfare_of_expected.pay".to_owned(), 1.0));
     let nash = plugin(r#"{"WelfareWeighted": (welfare: {"Nash": ()})}"#).report(&spec, &[0.0, 2.0]);
     assert_eq!(nash[1..], [("weight.B.pay".to_owned(), 1.0), ("outside_domain.pay".to_owned(), 1.0)]);
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// less is better, are paid with the opposite sign. Any welfare of the shelf, in its own domain. Alamdari, Klassen, Creager
 /// & McIlraith, arXiv 2312.04772 (2023); Yin et al., arXiv 2304.09362 (2023).
 ///
-/// Surprises: this is the EXPECTED welfare of realised returns, of agents; `WelfareWeighted` ascends the welfare of EXPECTED
+/// Surprises: this is the EXPECTED welfare of realised returns, of agents (`shaped_return_mean`, plus `W(e)` for each task); `WelfareWeighted` ascends the welfare of EXPECTED
 /// returns, of groups. For a curved W luck alone lowers the first. All agents of a lane are taught the same, whoever earned
 /// it. It replaces rewards, also what plugins listed before made of them. Welfare depends on what was earned before: a
 /// policy that does not see that can only do well on average. Where W needs utilities above 0, the endowment must see to

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// `r · w[z,m]`, `w[z,m] = ∂W/∂x_z` at `x = (J[1,m], …, J[n,m])`, the groups' mean returns in task m in the last rollout
 /// in which an episode ended. So a policy gradient ascends `Σ_m W(J[·,m])`, by the chain rule; inequality indices, of
-/// which less is better, are descended. Fan et al., arXiv 2212.01382
-/// (2022); Siddique, Weng & Zimmer, arXiv 2008.07773 (2020).
+/// which less is better, are descended. Fan et al., arXiv 2212.01382 (2022); Siddique, Weng & Zimmer, arXiv 2008.07773
+/// (2020).
 ///
-/// Surprises: this is welfare of EXPECTED returns of groups; `AlphaFair` works on the realised returns of agents, and for
-/// a curved W the two differ. Until the first episodes have ended all weights are 1. Where returns are outside the domain
+/// Surprises: this is welfare of EXPECTED returns of groups, recorded as `welfare_of_expected.TASK`; `AlphaFair` and
+/// `LongTerm` work on the realised returns of agents, and for a curved W the two differ. Until the first episodes have ended all weights are 1. Where returns are outside the domain
 /// of W (`Nash` of a group that earned nothing) the weights of that task stay 1 in the next rollout, and the record says
 /// so: `outside_domain.TASK` is 1. `weight.GROUP.TASK` are the weights that the next rollout is taught with.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +63,9 @@ impl FairnessReward for WelfareWeighted {
                 }
                 report.push((format!("outside_domain.{}", of_task.name), f64::from(u8::from(!inside))));
             });
+            let utilities: Vec<f64> = expected.chunks_exact(spec.tasks.len()).map(|of| of[task]).collect();
+            let value = self.welfare.value(&utilities).ok();
+            report.extend(value.map(|value| (format!("welfare_of_expected.{}", of_task.name), value)));
         }
         report
     }
