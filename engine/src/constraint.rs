@@ -17,8 +17,9 @@ pub trait Constraint: std::fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// The constraint as rows that are linear in the occupancies of groups, for planners; none where it is not linear.
-    fn linear_rows(&self, _spec: &Spec, _model: &TabularModel) -> Option<Vec<OccupancyRow>> {
+    /// The constraint as rows that are linear in the occupancies of groups, for planners and for gradients: none where it
+    /// is not linear, or cannot be told without a model that is not there.
+    fn linear_rows(&self, _spec: &Spec, _model: Option<&TabularModel>) -> Option<Vec<OccupancyRow>> {
         None
     }
 }
@@ -150,6 +151,18 @@ impl Signal {
 }
 
 impl OccupancyRow {
+    /// By how much the row is exceeded, and its slopes `[groups, tasks]`, at some returns; none where it speaks of more than
+    /// returns.
+    pub fn at_returns(&self, returns: &Returns) -> Option<(f64, Vec<f64>)> {
+        let mut slopes = vec![0.0; returns.mean.len()];
+        for &(group, signal, factor) in &self.terms {
+            let Signal::Return(task) = signal else { return None };
+            slopes[group * returns.tasks.len() + task] += factor;
+        }
+        let signal: f64 = slopes.iter().zip(&returns.mean).map(|(slope, mean)| slope * mean).sum();
+        Some((signal - self.limit, slopes))
+    }
+
     /// By how much the row is exceeded; `occupancies` are those of all groups.
     pub fn overrun(&self, model: &TabularModel, occupancies: &[Vec<f64>]) -> f64 {
         let of_term =

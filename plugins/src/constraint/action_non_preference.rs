@@ -90,7 +90,8 @@ impl Constraint for ActionNonPreference {
         super::without_model(model, "ActionNonPreference")
     }
 
-    fn linear_rows(&self, spec: &Spec, model: &TabularModel) -> Option<Vec<OccupancyRow>> {
+    fn linear_rows(&self, spec: &Spec, model: Option<&TabularModel>) -> Option<Vec<OccupancyRow>> {
+        let model = model?;
         let mut rows = Vec::new();
         for (index, group) in spec.groups.iter().enumerate() {
             self.each(model, index, |step, state, worse, better| {

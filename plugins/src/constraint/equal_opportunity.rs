@@ -88,7 +88,8 @@ impl Constraint for EqualOpportunity {
         problems
     }
 
-    fn linear_rows(&self, spec: &Spec, model: &TabularModel) -> Option<Vec<OccupancyRow>> {
+    fn linear_rows(&self, spec: &Spec, model: Option<&TabularModel>) -> Option<Vec<OccupancyRow>> {
+        let model = model?;
         let all = |group| model.start(group).iter().enumerate().all(|(state, &p)| p == 0.0 || self.counts(state));
         if !(0..model.groups).all(all) {
             return None;

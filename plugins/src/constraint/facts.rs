@@ -74,7 +74,7 @@ fn rows_of_occupancies_say_what_the_constraint_says() {
         let constraint = constraint(text);
         for salt in 0..5 {
             let (model, policy) = (world(salt), policy(salt));
-            let Some(rows) = constraint.linear_rows(&spec(), &model) else { continue };
+            let Some(rows) = constraint.linear_rows(&spec(), Some(&model)) else { continue };
             let occupancies: Vec<Vec<f64>> = (0..2).map(|group| model.occupancy(&policy, group)).collect();
             let of_rows: Vec<f64> = rows.iter().map(|row| row.overrun(&model, &occupancies)).collect();
             let of_returns = overruns(&*constraint, &model, &policy);
@@ -97,7 +97,7 @@ fn rows_of_occupancies_say_what_the_constraint_says() {
         }
     }
     assert_eq!(compared, 8 * 5);
-    assert!(constraint(SHELF[8]).linear_rows(&spec(), &world(0)).is_none());
+    assert!(constraint(SHELF[8]).linear_rows(&spec(), Some(&world(0))).is_none());
 }
 
 #[test]
@@ -116,16 +116,28 @@ fn a_ratio_needs_returns_above_zero() {
 }
 
 #[test]
+fn rows_on_returns_have_slopes() {
+    let returns = super::returns();
+    let spec = Spec { tasks: [spec().tasks, spec().tasks].concat(), ..spec() };
+    let rows = constraint(r#"{"FourFifths": ()}"#).linear_rows(&spec, None).unwrap();
+    let (overrun, slopes) = rows[1].at_returns(&returns).unwrap();
+    near(overrun, 0.8 * 4.0 - 1.0);
+    assert_eq!(slopes, [-1.0, 0.0, 0.8, 0.0]);
+    let stepwise = constraint(r#"{"StepwiseParity": (action: 1, epsilon: [0])}"#).linear_rows(&spec, None).unwrap();
+    assert_eq!(stepwise[0].at_returns(&returns), None);
+}
+
+#[test]
 fn opportunity_is_that_of_the_qualified() {
     let (mut model, policy) = (world(3), policy(3));
     let text = r#"{"EqualOpportunity": (qualified: [2], epsilon: 0.0)}"#;
     let found = overruns(&*constraint(text), &model, &policy)[0].value;
-    assert!(constraint(text).linear_rows(&spec(), &model).is_none());
+    assert!(constraint(text).linear_rows(&spec(), Some(&model)).is_none());
     // The same, in a world where only the qualified start.
     model.start = vec![0.0, 0.0, 1.0, 0.0, 0.0, 1.0];
     let returns = model.evaluate(&spec(), &policy);
     near(found, returns.get(0, 0) - returns.get(1, 0));
-    assert!(constraint(text).linear_rows(&spec(), &model).is_some());
+    assert!(constraint(text).linear_rows(&spec(), Some(&model)).is_some());
 
     fn problems(text: &str, model: &TabularModel) -> Vec<String> {
         constraint(text).check(&spec(), Some(model)).into_iter().map(|problem| problem.path).collect()
@@ -196,6 +208,7 @@ fn what_looks_behind_returns_says_so() {
         let error = constraint.overruns(&Judged::by(&returns)).unwrap_err();
         assert!(matches!(error, Unjudged::NoModel { notion } if text.contains(notion)), "{text}: {error}");
         let problems = constraint.check(&spec(), None);
+        assert_eq!(constraint.linear_rows(&spec(), None).is_some(), text.contains("Stepwise"), "{text}");
         assert!(problems.iter().any(|problem| problem.message.contains("no model")), "{text}: {problems:?}");
         assert!(constraint.check(&spec(), Some(&world(0))).is_empty(), "{text}");
     }

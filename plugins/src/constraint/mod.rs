@@ -74,7 +74,7 @@ fn alone(spec: &Spec, notion: &str) -> Vec<Problem> {
 /// What an environment without a model has against a notion that looks behind returns.
 fn without_model(model: Option<&TabularModel>, notion: &str) -> Vec<Problem> {
     let problem = || {
-        Problem::at("", format!("{notion} looks behind returns, and this environment has no model"))
+        Problem::at("", format!("{notion} looks behind returns, at a model and a policy, and there is no model here"))
             .help("choose an environment with a finite model, or a constraint on returns such as ReturnParity")
     };
     model.is_none().then(problem).into_iter().collect()

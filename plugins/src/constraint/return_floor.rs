@@ -41,7 +41,7 @@ impl Constraint for ReturnFloor {
         Ok(overruns)
     }
 
-    fn linear_rows(&self, spec: &Spec, _model: &TabularModel) -> Option<Vec<OccupancyRow>> {
+    fn linear_rows(&self, spec: &Spec, _model: Option<&TabularModel>) -> Option<Vec<OccupancyRow>> {
         let mut rows = Vec::new();
         for limited in Limited::of_spec(spec, self.per_task) {
             for (index, group) in spec.groups.iter().enumerate() {

@@ -49,7 +49,7 @@ impl Constraint for ReturnParity {
         super::alone(spec, "parity")
     }
 
-    fn linear_rows(&self, spec: &Spec, _model: &TabularModel) -> Option<Vec<OccupancyRow>> {
+    fn linear_rows(&self, spec: &Spec, _model: Option<&TabularModel>) -> Option<Vec<OccupancyRow>> {
         let mut rows = Vec::new();
         for limited in Limited::of_spec(spec, self.per_task) {
             for (i, j) in pairs(spec.groups.len()) {

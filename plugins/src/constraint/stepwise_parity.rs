@@ -69,9 +69,9 @@ impl Constraint for StepwiseParity {
         problems
     }
 
-    fn linear_rows(&self, spec: &Spec, model: &TabularModel) -> Option<Vec<OccupancyRow>> {
+    fn linear_rows(&self, spec: &Spec, _model: Option<&TabularModel>) -> Option<Vec<OccupancyRow>> {
         let mut rows = Vec::new();
-        for step in 0..model.horizon {
+        for step in 0..spec.time_limit as usize {
             for (i, j) in pairs(spec.groups.len()) {
                 let act = Signal::Act { step, action: self.action as usize };
                 let (first, second) = (&spec.groups[i].name, &spec.groups[j].name);
