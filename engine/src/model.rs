@@ -81,29 +81,18 @@ impl TabularModel {
         let chances: Vec<Vec<f64>> = (0..policy.cells()).map(|cell| policy.chances(cell)).collect();
         for group in 0..self.groups {
             for task in 0..self.tasks {
-                let value = self.values_by(|step, state| &chances[policy.cell(step, group, state)], group, task);
+                let mut value = vec![0.0; self.states];
+                for step in (0..self.horizon).rev() {
+                    let ahead = |state: usize| -> f64 {
+                        let act = &chances[policy.cell(step, group, state)];
+                        act.iter().enumerate().map(|(a, p)| p * self.ahead(group, task, state, a, &value)).sum()
+                    };
+                    value = (0..self.states).map(ahead).collect();
+                }
                 returns.mean[group * self.tasks + task] = dot(self.start(group), &value);
             }
         }
         returns
-    }
-
-    /// The expected return in a task from every first state, `[states]`.
-    pub fn values(&self, policy: &TabularPolicy, group: usize, task: usize) -> Vec<f64> {
-        let chances: Vec<Vec<f64>> = (0..policy.cells()).map(|cell| policy.chances(cell)).collect();
-        self.values_by(|step, state| &chances[policy.cell(step, group, state)], group, task)
-    }
-
-    fn values_by<'a>(&self, act: impl Fn(usize, usize) -> &'a Vec<f64>, group: usize, task: usize) -> Vec<f64> {
-        let mut value = vec![0.0; self.states];
-        for step in (0..self.horizon).rev() {
-            let ahead = |state: usize| -> f64 {
-                let act = act(step, state).iter().enumerate();
-                act.map(|(a, p)| p * self.ahead(group, task, state, a, &value)).sum()
-            };
-            value = (0..self.states).map(ahead).collect();
-        }
-        value
     }
 
     fn ahead(&self, group: usize, task: usize, state: usize, action: usize, value: &[f64]) -> f64 {

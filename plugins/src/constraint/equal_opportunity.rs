@@ -1,5 +1,6 @@
 use super::{Limited, pairs};
 use isonomy_engine::constraint::{Constraint, Exact, Judged, OccupancyRow, Overrun, Unjudged};
+use isonomy_engine::metrics::Returns;
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::NonNegative;
@@ -41,14 +42,16 @@ impl EqualOpportunity {
         model.start(group).iter().enumerate().filter(|(state, _)| self.counts(*state)).map(|(_, chance)| chance).sum()
     }
 
-    /// What the qualified of a group earn.
-    fn earns(&self, exact: Exact<'_>, limited: &Limited, group: usize) -> f64 {
-        let start = exact.model.start(group);
-        let of_task = |&task: &usize| -> f64 {
-            let values = exact.model.values(exact.policy, group, task);
-            values.iter().zip(start).enumerate().filter(|(state, _)| self.counts(*state)).map(|(_, (v, p))| v * p).sum()
-        };
-        limited.tasks.iter().map(of_task).sum::<f64>() / self.qualifies(exact.model, group)
+    /// What groups would earn if all their members started qualified, as likely in each state as the qualified do.
+    fn among_qualified(&self, Exact { spec, model, policy }: Exact<'_>) -> Returns {
+        let mut qualified = model.clone();
+        for group in 0..model.groups {
+            let all = self.qualifies(model, group);
+            for (state, chance) in qualified.start_mut(group).iter_mut().enumerate() {
+                *chance = if self.counts(state) { *chance / all } else { 0.0 };
+            }
+        }
+        qualified.evaluate(spec, policy)
     }
 }
 
@@ -59,13 +62,12 @@ fn row(better: &str, worse: &str, limited: &Limited) -> String {
 #[typetag::serde]
 impl Constraint for EqualOpportunity {
     fn overruns(&self, judged: &Judged<'_>) -> Result<Vec<Overrun>, Unjudged> {
-        let exact = judged.exact("EqualOpportunity")?;
+        let returns = self.among_qualified(judged.exact("EqualOpportunity")?);
         let groups = &judged.returns.groups;
         let mut overruns = Vec::new();
         for limited in Limited::of_returns(judged.returns, self.per_task) {
-            let earned: Vec<f64> = (0..groups.len()).map(|group| self.earns(exact, &limited, group)).collect();
             for (i, j) in pairs(groups.len()) {
-                let value = earned[i] - earned[j] - self.epsilon.get();
+                let value = limited.earns(&returns, i) - limited.earns(&returns, j) - self.epsilon.get();
                 overruns.push(Overrun { row: row(&groups[i], &groups[j], &limited), value });
             }
         }
