@@ -1,6 +1,6 @@
 //! A run: iterations of rollout and update, with an evaluation every so often.
 
-use crate::constraint::Overrun;
+use crate::constraint::{Exact, Judged, Overrun, Unjudged};
 use crate::gpu::{Device, DeviceError};
 use crate::metrics::{Returns, gini, jain};
 use crate::model::TabularModel;
@@ -55,6 +55,8 @@ pub struct Iteration {
     pub exact: Option<Returns>,
     /// By how much the constraints are exceeded, by the exact returns where there are any, else by the rollout's.
     pub overruns: Vec<Overrun>,
+    /// Constraints that have no value for these returns, by name, and why.
+    pub unjudged: Vec<(String, Unjudged)>,
     /// What the fairness rewards report of how the next rollout is shaped.
     pub fairness: Vec<(String, f64)>,
     /// What the optimizer reports of its update.
@@ -174,12 +176,35 @@ impl Run {
         let evaluation = self.evaluate()?;
         let exact = self.exact(policy);
         let judged = exact.as_ref().or(training.as_ref().map(|earnings| &earnings.returns));
-        let overruns = judged.map_or(Vec::new(), |returns| {
-            self.scenario.constraints.iter().flat_map(|constraint| constraint.overruns(returns)).collect()
-        });
+        let (overruns, unjudged) = judged.map(|returns| self.judge(returns)).unwrap_or_default();
         let state_hash = self.hash();
         let (number, steps) = (self.done, self.sim.steps());
-        Ok(Some(Iteration { number, steps, training, evaluation, exact, overruns, fairness, update, state_hash }))
+        Ok(Some(Iteration {
+            number,
+            steps,
+            training,
+            evaluation,
+            exact,
+            overruns,
+            unjudged,
+            fairness,
+            update,
+            state_hash,
+        }))
+    }
+
+    /// What the constraints say of returns, which are exact where there is a model.
+    fn judge(&self, returns: &Returns) -> (Vec<Overrun>, Vec<(String, Unjudged)>) {
+        let behind = self.model.as_deref().zip(self.exact.as_ref());
+        let exact = behind.map(|(model, (policy, _))| Exact { spec: self.sim.spec(), model, policy });
+        let (mut overruns, mut unjudged) = (Vec::new(), Vec::new());
+        for constraint in &self.scenario.constraints {
+            match constraint.overruns(&Judged { returns, exact }) {
+                Ok(rows) => overruns.extend(rows),
+                Err(reason) => unjudged.push((constraint.typetag_name().to_owned(), reason)),
+            }
+        }
+        (overruns, unjudged)
     }
 
     /// The expected returns of the policy that acted; a rule is evaluated only once.
@@ -270,6 +295,7 @@ impl Iteration {
             metrics.push(("shaped_return_mean".to_owned(), taught));
         }
         metrics.extend(self.overruns.iter().map(|overrun| (format!("overrun.{}", overrun.row), overrun.value)));
+        metrics.extend(self.unjudged.iter().map(|(name, _)| (format!("unjudged.{name}"), 1.0)));
         metrics.extend(self.fairness.iter().map(|(name, value)| (format!("fairness.{name}"), *value)));
         // A planner knows exactly what a rollout only estimates.
         metrics.retain(|(name, _)| !self.update.iter().any(|(known, _)| known == name));

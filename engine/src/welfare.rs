@@ -20,6 +20,71 @@ pub trait Welfare: std::fmt::Debug + Send + Sync {
     fn direction(&self) -> Direction {
         Direction::Welfare
     }
+
+    /// The utilities for which there is a value.
+    fn domain(&self) -> Domain {
+        Domain::Any
+    }
+
+    /// The function as a linear programme, where it is one: concave and made of finitely many linear pieces.
+    fn linear_rows(&self, _utilities: usize) -> Option<LinearRows> {
+        None
+    }
+}
+
+/// A welfare function `W(x)` as a linear programme over utilities `x` and free numbers, the levels `t`:
+/// `W(x) = max Σ utilities[i] · x[i] + Σ levels[k] · t[k]`, such that every row holds.
+///
+/// Where returns are linear in what is planned, so is the plan that maximises `W` of returns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinearRows {
+    /// What each utility adds on its own, `[utilities]`.
+    pub utilities: Vec<f64>,
+    /// What each level adds, `[levels]`.
+    pub levels: Vec<f64>,
+    /// What limits the levels.
+    pub rows: Vec<LinearRow>,
+}
+
+/// `Σ factor · x[utility] + Σ factor · t[level] ≤ 0`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinearRow {
+    /// `(utility, factor)`.
+    pub utilities: Vec<(usize, f64)>,
+    /// `(level, factor)`.
+    pub levels: Vec<(usize, f64)>,
+}
+
+/// The utilities for which a [`Welfare`] has a value. All must be finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// Any finite utilities.
+    Any,
+    /// Utilities of 0 or above.
+    NonNegative,
+    /// Utilities of 0 or above, one of them above: shares of a total that is there.
+    SomePositive,
+    /// Utilities above 0.
+    Positive,
+}
+
+impl Domain {
+    /// Refuses the first utility that lies outside, on behalf of `notion`.
+    pub fn admit(self, notion: &'static str, utilities: &[f64]) -> Result<(), OutsideDomain> {
+        let unless = |needed, inside: fn(f64) -> bool| {
+            OutsideDomain::unless(notion, needed, utilities, |x| x.is_finite() && inside(x))
+        };
+        match self {
+            Domain::Any => unless("finite utilities", |_| true),
+            Domain::NonNegative => unless("utilities of 0 or above", |x| x >= 0.0),
+            Domain::Positive => unless("utilities above 0", |x| x > 0.0),
+            Domain::SomePositive => {
+                let needed = "utilities of 0 or above that are not all 0";
+                unless(needed, |x| x >= 0.0)?;
+                if utilities.iter().any(|&x| x > 0.0) { Ok(()) } else { unless(needed, |x| x > 0.0) }
+            }
+        }
+    }
 }
 
 /// Which way a [`Welfare`] points.

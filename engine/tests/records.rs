@@ -104,6 +104,7 @@ impl Tale {
             evaluation: evaluated.then(|| self.earnings(number, 1)),
             exact: None,
             overruns: if number > 2 { vec![overrun(0.1 / number as f64), overrun(-1e-9)] } else { Vec::new() },
+            unjudged: Vec::new(),
             fairness: Vec::new(),
             update: vec![("gradient_norm".to_owned(), 1.0 / number as f64)],
             state_hash: number.wrapping_mul(0x9e37_79b9_7f4a_7c15),

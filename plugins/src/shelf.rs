@@ -98,3 +98,49 @@ fn everything_is_documented() {
         }
     }
 }
+
+/// A year that stands on its own, not the beginning of a number on arXiv.
+fn has_year(text: &str) -> bool {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.'));
+    let years = words.map(|word| word.trim_end_matches('.')).filter(|word| word.len() == 4);
+    years.filter_map(|word| word.parse::<u32>().ok()).any(|year| (1700..2100).contains(&year))
+}
+
+#[test]
+fn years_are_told_from_numbers() {
+    assert!(has_year("Nash, Econometrica 18 (1950).") && has_year("Bentham 1789; others"));
+    assert!(!has_year("Fan et al., arXiv 2012.01382") && !has_year("page 12"));
+}
+
+/// What `isonomy explain` shows of a notion of fairness: what it is, a formula, and who said so when.
+#[test]
+fn notions_of_fairness_show_a_formula_and_a_source() {
+    let notions = [Kind::Welfare, Kind::Constraint, Kind::FairnessReward];
+    for plugin in plugins().into_iter().filter(|plugin| notions.contains(&plugin.kind)) {
+        let schema = (plugin.schema)().to_value();
+        let about = schema["description"].as_str().unwrap_or_default();
+        assert!(about.lines().next().is_some_and(|line| line.ends_with('.')), "{}: {about}", plugin.name);
+        let formulas = about.split('`').skip(1).step_by(2);
+        let symbols = |formula: &str| formula.chars().any(|c| "=−·Σ≤".contains(c));
+        assert!(formulas.into_iter().any(symbols), "{} shows no formula", plugin.name);
+        assert!(has_year(about), "{} names no source with a year: {about}", plugin.name);
+    }
+}
+
+/// The line that `isonomy explain` shows means something in an environment of two groups.
+#[test]
+fn examples_of_notions_make_sense() {
+    let spec = crate::shapes::two_groups(2, 2, 5);
+    let mut model = isonomy_engine::model::TabularModel::still(&spec);
+    model.start.fill(0.5);
+    for plugin in plugins() {
+        let text = slot(plugin, plugin.example);
+        let problems = match plugin.kind {
+            Kind::Welfare => ron::from_str::<Box<dyn Welfare>>(&text).unwrap().check(2),
+            Kind::Constraint => ron::from_str::<Box<dyn Constraint>>(&text).unwrap().check(&spec, Some(&model)),
+            Kind::FairnessReward => ron::from_str::<Box<dyn FairnessReward>>(&text).unwrap().check(&spec),
+            _ => continue,
+        };
+        assert_eq!(problems, [], "{}", plugin.name);
+    }
+}

@@ -97,6 +97,7 @@ impl<'a> Parts<'a> {
         if own.is_empty() {
             let spec = environment.spec();
             problems.extend(self.of_methods(&spec));
+            problems.extend(self.of_constraints(environment, &spec));
             problems.extend(self.of_needs(environment, &spec));
             problems.extend(self.sizes(&spec));
         }
@@ -119,10 +120,19 @@ impl<'a> Parts<'a> {
         for (index, fairness) in self.fairness.read().into_iter().flatten() {
             problems.extend(under(&format!("fairness[{index}]"), fairness.typetag_name(), fairness.check(spec)));
         }
-        for (index, constraint) in &self.constraints {
-            problems.extend(under(&format!("constraints[{index}]"), constraint.typetag_name(), constraint.check(spec)));
-        }
         problems
+    }
+
+    /// What each constraint has against the environment and its model.
+    fn of_constraints(&self, environment: &dyn Environment, spec: &Spec) -> Vec<Problem> {
+        if self.constraints.is_empty() {
+            return Vec::new();
+        }
+        let model = environment.model();
+        let of_one = |(index, constraint): &(usize, &dyn Constraint)| {
+            under(&format!("constraints[{index}]"), constraint.typetag_name(), constraint.check(spec, model.as_ref()))
+        };
+        self.constraints.iter().flat_map(of_one).collect()
     }
 
     /// What the optimizer cannot work without.

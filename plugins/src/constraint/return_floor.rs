@@ -1,6 +1,8 @@
-use isonomy_engine::constraint::{Constraint, Overrun};
-use isonomy_engine::metrics::Returns;
+use super::Limited;
+use isonomy_engine::constraint::{Constraint, Judged, OccupancyRow, Overrun, Unjudged};
+use isonomy_engine::model::TabularModel;
 use isonomy_engine::quantity::Finite;
+use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,16 +23,33 @@ pub struct ReturnFloor {
 
 isonomy_engine::plugin!(Constraint: ReturnFloor, "(floor: 0.1)");
 
+fn row(group: &str, limited: &Limited) -> String {
+    format!("{group} above floor{}", limited.suffix)
+}
+
 #[typetag::serde]
 impl Constraint for ReturnFloor {
-    fn overruns(&self, returns: &Returns) -> Vec<Overrun> {
+    fn overruns(&self, judged: &Judged<'_>) -> Result<Vec<Overrun>, Unjudged> {
+        let returns = judged.returns;
         let mut overruns = Vec::new();
-        for (task, earned) in super::signals(returns, self.per_task) {
-            for (group, earned) in returns.groups.iter().zip(earned) {
-                overruns.push(Overrun { row: format!("{group} above floor{task}"), value: self.floor.get() - earned });
+        for limited in Limited::of_returns(returns, self.per_task) {
+            for (index, group) in returns.groups.iter().enumerate() {
+                let value = self.floor.get() - limited.earns(returns, index);
+                overruns.push(Overrun { row: row(group, &limited), value });
             }
         }
-        overruns
+        Ok(overruns)
+    }
+
+    fn linear_rows(&self, spec: &Spec, _model: Option<&TabularModel>) -> Option<Vec<OccupancyRow>> {
+        let mut rows = Vec::new();
+        for limited in Limited::of_spec(spec, self.per_task) {
+            for (index, group) in spec.groups.iter().enumerate() {
+                let terms = limited.terms(index, -1.0).collect();
+                rows.push(OccupancyRow { name: row(&group.name, &limited), terms, limit: -self.floor.get() });
+            }
+        }
+        Some(rows)
     }
 }
 
@@ -41,8 +60,12 @@ mod tests {
     #[test]
     fn every_group_has_its_row() {
         let floor: ReturnFloor = ron::from_str("(floor: 4, per_task: false)").unwrap();
-        let rows: Vec<_> =
-            floor.overruns(&super::super::returns()).into_iter().map(|row| (row.row, row.value)).collect();
+        let rows: Vec<_> = floor
+            .overruns(&Judged::by(&super::super::returns()))
+            .unwrap()
+            .into_iter()
+            .map(|row| (row.row, row.value))
+            .collect();
         assert_eq!(rows, [("A above floor".to_owned(), 1.0), ("B above floor".to_owned(), -1.5)]);
     }
 }

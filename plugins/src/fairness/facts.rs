@@ -2,6 +2,8 @@
 
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
 use isonomy_engine::noise::{Key, Phase, Purpose};
+use isonomy_engine::spec::Spec;
+use isonomy_engine::welfare::Welfare;
 
 fn plugin(text: &str) -> Box<dyn FairnessReward> {
     ron::from_str(text).unwrap()
@@ -123,6 +125,64 @@ fn inequity_charges_add_up_to_the_final_discontent() {
 }
 
 #[test]
+fn fair_efficient_reward_of_one_two_three_four() {
+    let plugin = plugin(r#"{"FairEfficient": (ceiling: 5, softness: 0.1)}"#);
+    let earned: Vec<f32> = [3.0, 6.0, 9.0, 12.0].repeat(4);
+    // After three steps the mean rewards are 1, 2, 3 and 4.
+    let shaped = shape(&*plugin, 2, &[0.0; CELLS], &earned, None);
+    for (found, expected) in shaped.iter().zip([0.714286, 1.666667, 1.666667, 0.714286].repeat(4)) {
+        assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
+    }
+    assert_eq!(shape(&*plugin, 2, &[0.0; CELLS], &[0.0; CELLS], None), [0.0; CELLS]);
+    let mut spec = crate::shapes::two_groups(2, 2, 5);
+    assert!(plugin.check(&spec).is_empty());
+    spec.tasks[0].reward.0 = -1.0;
+    assert_eq!(plugin.check(&spec).len(), 1);
+}
+
+/// Whatever the welfare, an episode adds up to the welfare of what it earned in the end.
+#[test]
+fn long_term_rewards_add_up_to_the_welfare_of_the_episode() {
+    for (welfare, sign) in [
+        (r#"{"Nash": ()}"#, 1.0),
+        (r#"{"AlphaFair": (alpha: 2)}"#, 1.0),
+        (r#"{"GeneralizedGini": ()}"#, 1.0),
+        (r#"{"Cvar": (share: 0.3)}"#, 1.0),
+        (r#"{"Utilitarian": ()}"#, 1.0),
+        (r#"{"Gini": ()}"#, -1.0),
+        (r#"{"Atkinson": (aversion: 0.5)}"#, -1.0),
+    ] {
+        let (utility, taught) = sums(&*plugin(&format!(r#"{{"LongTerm": (welfare: {welfare}, endowment: 6)}}"#)));
+        let of: Box<dyn Welfare> = ron::from_str(welfare).unwrap();
+        for (utility, taught) in utility.chunks_exact(4).zip(taught.chunks_exact(4)) {
+            let had: Vec<f64> = utility.iter().map(|&utility| 6.0 + f64::from(utility)).collect();
+            let expected = sign * (of.value(&had).unwrap() - of.value(&[6.0; 4]).unwrap());
+            for &taught in taught {
+                assert!((f64::from(taught) - expected).abs() < 1e-4, "{welfare}: {taught}, not {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_endowment_that_does_not_reach_is_refused() {
+    let mut spec = crate::shapes::two_groups(2, 2, 5);
+    fn paths(text: &str, spec: &Spec) -> Vec<String> {
+        plugin(text).check(spec).into_iter().map(|problem| problem.path).collect()
+    }
+    assert_eq!(paths(r#"{"LongTerm": (welfare: {"Nash": ()})}"#, &spec), ["endowment"]);
+    assert_eq!(paths(r#"{"LongTerm": (welfare: {"Gini": ()})}"#, &spec), ["endowment"]);
+    assert!(paths(r#"{"LongTerm": (welfare: {"Nash": ()}, endowment: 0.1)}"#, &spec).is_empty());
+    assert!(paths(r#"{"LongTerm": (welfare: {"SoftMin": (sharpness: 2)})}"#, &spec).is_empty());
+    let gini = r#"{"LongTerm": (welfare: {"GeneralizedGini": (weights: [1])})}"#;
+    assert_eq!(paths(gini, &spec), ["welfare.GeneralizedGini.weights"]);
+    spec.tasks[0].reward.0 = -0.5;
+    let problems = plugin(r#"{"LongTerm": (welfare: {"Nash": ()}, endowment: 2.5)}"#).check(&spec);
+    assert_eq!(problems[0].message, "an agent may have 0 in pay, but Nash needs utilities above 0");
+    assert!(paths(r#"{"LongTerm": (welfare: {"Nash": ()}, endowment: 2.6)}"#, &spec).is_empty());
+}
+
+#[test]
 fn local_global_keeps_the_total() {
     let reward = &episode()[3];
     let half = shape(&*plugin(r#"{"LocalGlobal": (share: 0.5)}"#), 0, reward, reward, None);
@@ -186,6 +246,7 @@ fn the_record_says_where_welfare_has_no_value() {
     let spec = crate::shapes::two_groups(2, 2, 5);
     let report = |expected: &[f64]| plugin(r#"{"WelfareWeighted": (welfare: {"MaxMin": ()})}"#).report(&spec, expected);
     assert_eq!(report(&[1.0, 2.0])[0], ("weight.A.pay".to_owned(), 2.0));
+    assert_eq!(report(&[1.0, 2.0])[3], ("welfare_of_expected.pay".to_owned(), 1.0));
     let nash = plugin(r#"{"WelfareWeighted": (welfare: {"Nash": ()})}"#).report(&spec, &[0.0, 2.0]);
     assert_eq!(nash[1..], [("weight.B.pay".to_owned(), 1.0), ("outside_domain.pay".to_owned(), 1.0)]);
 }

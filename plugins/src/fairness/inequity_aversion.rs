@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 /// episode, in each task; an agent is taught `r_i` plus the change of the two sums, so an episode adds up to `U_i` of its
 /// final returns. Fehr & Schmidt, Quarterly Journal of Economics 114 (1999), section II.
 ///
-/// Surprises: it compares agents, whatever their groups. Hughes et al. (arXiv 1803.08884) compare rewards smoothed over
-/// time instead of returns; their weights (5 and 0.05) are the example. The cost is quadratic in the agents of a lane.
+/// Surprises: it compares agents, whatever their groups. Hughes et al. (arXiv 1803.08884, 2018) compare rewards smoothed over
+/// time, `e_t = γλ e_{t−1} + r_t`; returns so far are that with γλ = 1. Anything less would forget, and a fairness reward
+/// remembers nothing but what it is shown, the returns so far; they also charge the whole discontent in every step, here its
+/// change. Their weights (5 and 0.05) are the example. The cost is quadratic in the agents of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InequityAversion {

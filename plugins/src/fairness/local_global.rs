@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Mixes an agent's own reward with the mean reward of its lane.
 ///
 /// `(1 − share) · r_i + share · mean_j r_j`, in each task. With `share` 0 nothing changes, with 1 all agents of a lane are
-/// taught the same. Peysakhovich & Lerer, arXiv 1709.02865 (prosocial rewards; there the mean is of the others only).
+/// taught the same. Peysakhovich & Lerer, arXiv 1709.02865 (2017, prosocial rewards; there the mean is of the others only).
 ///
 /// Surprises: it makes agents care for the total, not for its spread. Where agents cannot influence each other it leaves
 /// every agent's best policy as it is and only adds noise to what it is taught.

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 ///
 /// `r · w[z,m]`, `w[z,m] = ∂W/∂x_z` at `x = (J[1,m], …, J[n,m])`, the groups' mean returns in task m in the last rollout
 /// in which an episode ended. So a policy gradient ascends `Σ_m W(J[·,m])`, by the chain rule; inequality indices, of
-/// which less is better, are descended. Fan et al., arXiv 2212.01382; Siddique, Weng & Zimmer, arXiv 2008.07773.
+/// which less is better, are descended. Fan et al., arXiv 2212.01382 (2022); Siddique, Weng & Zimmer, arXiv 2008.07773
+/// (2020).
 ///
-/// Surprises: this is welfare of EXPECTED returns of groups; `AlphaFair` works on the realised returns of agents, and for
-/// a curved W the two differ. Until the first episodes have ended all weights are 1. Where returns are outside the domain
+/// Surprises: this is welfare of EXPECTED returns of groups, recorded as `welfare_of_expected.TASK`; `AlphaFair` and
+/// `LongTerm` work on the realised returns of agents, and for a curved W the two differ. Until the first episodes have ended all weights are 1. Where returns are outside the domain
 /// of W (`Nash` of a group that earned nothing) the weights of that task stay 1 in the next rollout, and the record says
 /// so: `outside_domain.TASK` is 1. `weight.GROUP.TASK` are the weights that the next rollout is taught with.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +63,9 @@ impl FairnessReward for WelfareWeighted {
                 }
                 report.push((format!("outside_domain.{}", of_task.name), f64::from(u8::from(!inside))));
             });
+            let utilities: Vec<f64> = expected.chunks_exact(spec.tasks.len()).map(|of| of[task]).collect();
+            let value = self.welfare.value(&utilities).ok();
+            report.extend(value.map(|value| (format!("welfare_of_expected.{}", of_task.name), value)));
         }
         report
     }
@@ -71,7 +75,7 @@ impl WelfareWeighted {
     /// Lends the weight of every group in a task, and whether welfare is defined there; `expected` is `[groups, tasks]`.
     fn weigh(&self, expected: &[f64], task: usize, tasks: usize, borrower: impl FnOnce(&[f64], bool)) {
         let groups = expected.len() / tasks;
-        with_room(2 * groups, |room| {
+        super::with_room(2 * groups, |room| {
             let (utilities, weights) = room.split_at_mut(groups);
             utilities.iter_mut().zip(expected.chunks_exact(tasks)).for_each(|(utility, of)| *utility = of[task]);
             let inside = self.differentiate(utilities, weights);
@@ -93,10 +97,4 @@ impl WelfareWeighted {
         weights.iter_mut().for_each(|weight| *weight *= sign);
         weights.iter().all(|&weight| (weight as f32).is_finite())
     }
-}
-
-/// Lends room for some numbers; the allocator is asked only where they are many.
-fn with_room(len: usize, borrower: impl FnOnce(&mut [f64])) {
-    const FEW: usize = 64;
-    if len <= FEW { borrower(&mut [0.0; FEW][..len]) } else { borrower(&mut vec![0.0; len]) }
 }

@@ -1,5 +1,5 @@
 use isonomy_engine::quantity::NonNegative;
-use isonomy_engine::welfare::{OutsideDomain, Welfare};
+use isonomy_engine::welfare::{Domain, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +21,8 @@ isonomy_engine::plugin!(Welfare: AlphaFair, "(alpha: 1.0)");
 
 impl AlphaFair {
     fn inside(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
-        let alpha = self.alpha.get();
-        OutsideDomain::unless("AlphaFair", "utilities above 0", utilities, |x| alpha == 0.0 || x > 0.0)?;
-        Ok(alpha)
+        self.domain().admit("AlphaFair", utilities)?;
+        Ok(self.alpha.get())
     }
 }
 
@@ -39,5 +38,9 @@ impl Welfare for AlphaFair {
         let alpha = self.inside(utilities)?;
         weights.iter_mut().zip(utilities).for_each(|(weight, x)| *weight = x.powf(-alpha));
         Ok(())
+    }
+
+    fn domain(&self) -> Domain {
+        if self.alpha.get() == 0.0 { Domain::Any } else { Domain::Positive }
     }
 }

@@ -1,6 +1,7 @@
+use super::order;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::NonNegative;
-use isonomy_engine::welfare::{OutsideDomain, Welfare};
+use isonomy_engine::welfare::{Domain, LinearRows, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 /// `W = Σ w_k x_(k)` over utilities from the smallest up, weights falling: `w_k = 2^−(k−1)`, or those written.
 /// Supergradient: the weight of one's rank; of equals, the first in order has the lower rank. Any utilities.
 /// Equal weights are the sum, `[1, 0, …]` is max-min, `(2(n−k)+1)/n²` is `mean · (1 − Gini)`.
-/// Weymark, Mathematical Social Sciences 1 (1981); in reinforcement learning Siddique, Weng & Zimmer, arXiv 2008.07773.
+/// Weymark, Mathematical Social Sciences 1 (1981); in reinforcement learning Siddique, Weng & Zimmer, arXiv 2008.07773
+/// (2020).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GeneralizedGini {
@@ -26,23 +28,21 @@ impl GeneralizedGini {
     }
 }
 
-/// How many stand before `index` when all are sorted, in order of place where they tie.
-fn rank(utilities: &[f64], index: usize) -> usize {
-    let before = |(other, x): &(usize, &f64)| x.total_cmp(&utilities[index]).then(other.cmp(&index)).is_lt();
-    utilities.iter().enumerate().filter(before).count()
-}
-
 #[typetag::serde]
 impl Welfare for GeneralizedGini {
     fn value(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
-        Ok(utilities.iter().enumerate().map(|(index, x)| self.weight(rank(utilities, index)) * x).sum())
+        Domain::Any.admit("GeneralizedGini", utilities)?;
+        Ok(order::sum(utilities, |rank| self.weight(rank)))
     }
 
     fn weights(&self, utilities: &[f64], weights: &mut [f64]) -> Result<(), OutsideDomain> {
-        for (index, weight) in weights.iter_mut().enumerate() {
-            *weight = self.weight(rank(utilities, index));
-        }
+        Domain::Any.admit("GeneralizedGini", utilities)?;
+        order::weigh(utilities, weights, |rank| self.weight(rank));
         Ok(())
+    }
+
+    fn linear_rows(&self, utilities: usize) -> Option<LinearRows> {
+        Some(order::linear_rows(utilities, |rank| self.weight(rank)))
     }
 
     fn check(&self, utilities: usize) -> Vec<Problem> {

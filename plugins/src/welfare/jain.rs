@@ -1,5 +1,5 @@
 use isonomy_engine::metrics::jain;
-use isonomy_engine::welfare::{OutsideDomain, Welfare};
+use isonomy_engine::welfare::{Domain, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,19 +16,15 @@ pub struct Jain {}
 
 isonomy_engine::plugin!(Welfare: Jain, "()");
 
-fn inside(utilities: &[f64]) -> Result<(), OutsideDomain> {
-    OutsideDomain::unless("Jain", "utilities of 0 or above", utilities, |x| x >= 0.0)
-}
-
 #[typetag::serde]
 impl Welfare for Jain {
     fn value(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
-        inside(utilities)?;
+        self.domain().admit("Jain", utilities)?;
         Ok(jain(utilities))
     }
 
     fn weights(&self, utilities: &[f64], weights: &mut [f64]) -> Result<(), OutsideDomain> {
-        inside(utilities)?;
+        self.domain().admit("Jain", utilities)?;
         let sum: f64 = utilities.iter().sum();
         let squares: f64 = utilities.iter().map(|x| x * x).sum();
         let scale = 2.0 * sum / (utilities.len() as f64 * squares);
@@ -36,5 +32,9 @@ impl Welfare for Jain {
             *weight = if squares > 0.0 { scale * (1.0 - sum * x / squares) } else { 0.0 };
         }
         Ok(())
+    }
+
+    fn domain(&self) -> Domain {
+        Domain::NonNegative
     }
 }

@@ -1,4 +1,4 @@
-use isonomy_engine::welfare::{OutsideDomain, Welfare};
+use isonomy_engine::welfare::{Domain, LinearRows, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,11 +15,17 @@ isonomy_engine::plugin!(Welfare: Utilitarian, "()");
 #[typetag::serde]
 impl Welfare for Utilitarian {
     fn value(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
+        Domain::Any.admit("Utilitarian", utilities)?;
         Ok(utilities.iter().sum())
     }
 
-    fn weights(&self, _utilities: &[f64], weights: &mut [f64]) -> Result<(), OutsideDomain> {
+    fn weights(&self, utilities: &[f64], weights: &mut [f64]) -> Result<(), OutsideDomain> {
+        Domain::Any.admit("Utilitarian", utilities)?;
         weights.fill(1.0);
         Ok(())
+    }
+
+    fn linear_rows(&self, utilities: usize) -> Option<LinearRows> {
+        Some(LinearRows { utilities: vec![1.0; utilities], ..LinearRows::default() })
     }
 }
