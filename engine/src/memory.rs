@@ -23,8 +23,19 @@ fn agents(spec: &Spec) -> u128 {
     spec.groups.iter().map(|group| u128::from(group.agents)).sum()
 }
 
-/// Bytes that this machine can still give, where it tells.
-pub fn available() -> Option<u128> {
+/// Whether this machine can still give so many bytes.
+pub fn can_be_had(bytes: u128) -> bool {
+    // Where the system does not tell, it is asked for them; it may promise what it cannot keep.
+    let promised = || {
+        let mut probe = Vec::<u8>::new();
+        let had = usize::try_from(bytes).is_ok_and(|bytes| probe.try_reserve_exact(bytes).is_ok());
+        std::hint::black_box(probe);
+        had
+    };
+    available().map_or_else(promised, |available| bytes <= available)
+}
+
+fn available() -> Option<u128> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u128 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -141,14 +141,6 @@ impl Rollout {
         }
     }
 
-    /// About how many bytes the trajectory of `horizon` steps takes.
-    pub fn bytes(spec: &Spec, lanes: usize, horizon: usize, shaped: bool) -> u128 {
-        let code = |count: u32| if count <= 256 { 1 } else { 4 };
-        let rewards = 4 * spec.tasks.len() as u128 * if shaped { 2 } else { 1 };
-        let agent = code(spec.observation.count()) + code(spec.action.count()) + rewards;
-        horizon as u128 * lanes as u128 * u128::from(spec.agents()) * agent
-    }
-
     /// Episodes that ended.
     pub fn episodes(&self) -> usize {
         self.final_observation.len() / self.rows().max(1)

@@ -9,7 +9,7 @@ use crate::optimizer::{Learner, Setting};
 use crate::policy::TabularPolicy;
 use crate::rollout::Rollout;
 use crate::scenario::Scenario;
-use crate::sim::{BuildError, Earnings, Setup, Sim, Snapshot, can_be_had};
+use crate::sim::{BuildError, Earnings, Setup, Sim, Snapshot};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -99,11 +99,6 @@ impl Run {
             threads: means.threads,
             device: means.device,
         };
-        if scenario.optimizer.as_ref().is_some_and(|optimizer| optimizer.needs().trajectory) {
-            let shaped = !scenario.fairness.is_empty();
-            let bytes = Rollout::bytes(&spec, setup.lanes, scenario.steps_per_rollout(), shaped);
-            can_be_had(bytes, "the trajectory of a rollout", "use fewer lanes or a shorter horizon")?;
-        }
         let fairness = std::mem::take(&mut scenario.fairness);
         let sim = Sim::new(&*scenario.environment, fairness, setup)?;
         let evaluation = match scenario.evaluation {

@@ -6,6 +6,7 @@ use crate::environment::Environment;
 use crate::fairness::FairnessReward;
 use crate::fused::{self, Columns, Keys, Ledger, Rules, Scratch, by_task};
 use crate::gpu;
+use crate::memory;
 use crate::metrics::Returns;
 use crate::noise::Phase;
 use crate::policy::{PolicyTable, TabularPolicy};
@@ -205,26 +206,14 @@ pub enum BuildError {
     #[error("{0}")]
     Optimizer(Problem),
     /// This machine has not got the memory.
-    #[error("{what} would take {:.1} GB of memory, which cannot be had here: {help}", *bytes as f64 / 1e9)]
+    #[error("the state of all lanes takes {} of memory, more than there is: use fewer lanes", memory::gib(*bytes))]
     Memory {
-        /// What takes it.
-        what: &'static str,
-        /// How much.
+        /// What it takes.
         bytes: u128,
-        /// What would take less.
-        help: &'static str,
     },
     /// The device refused.
     #[error(transparent)]
     Device(#[from] gpu::DeviceError),
-}
-
-/// Asks the system for so much memory and gives it back at once. What it promises and cannot keep goes unnoticed.
-pub(crate) fn can_be_had(bytes: u128, what: &'static str, help: &'static str) -> Result<(), BuildError> {
-    let mut probe = Vec::<u8>::new();
-    let had = usize::try_from(bytes).is_ok_and(|bytes| probe.try_reserve_exact(bytes).is_ok());
-    std::hint::black_box(probe);
-    if had { Ok(()) } else { Err(BuildError::Memory { what, bytes, help }) }
 }
 
 /// Copies of an environment, ready to run.
@@ -268,9 +257,10 @@ impl Sim {
         if let Some(device) = setup.device {
             device.fits(&spec, setup.lanes)?;
         }
-        let rows = setup.lanes as u128 * u128::from(spec.agents());
-        // Group, state and action of an agent, and what the ledger holds of each of its tasks.
-        can_be_had(rows * (12 + 20 * spec.tasks.len() as u128), "the state of all lanes", "use fewer lanes")?;
+        let bytes = memory::columns(&spec, setup.lanes as u64);
+        if !memory::can_be_had(bytes) {
+            return Err(BuildError::Memory { bytes });
+        }
         let mut builder = Builder::new(spec.clone(), setup.lanes, Keys::new(setup.seed, setup.phase), fairness);
         environment.build(&mut builder);
         let Builder { mut world, mut schedule, stored, lend, start, observation, scheduled, .. } = builder;

@@ -223,7 +223,6 @@ impl<'a> Parts<'a> {
 
     /// Whether this machine can hold all lanes, and the trajectory where it is kept.
     fn memory(&self, spec: &Spec) -> Option<Problem> {
-        let available = memory::available()?;
         let lanes = u64::from(self.lanes?.get());
         let horizon = u64::from(self.horizon.map_or(spec.time_limit, NonZeroU32::get));
         let evaluated = self.evaluation.map(|evaluation| evaluation.lanes.map_or(lanes, |lanes| lanes.get().into()));
@@ -231,10 +230,9 @@ impl<'a> Parts<'a> {
         let kept = self.optimizer.read().is_some_and(|optimizer| optimizer.needs().trajectory);
         let trajectory = if kept { memory::trajectory(spec, lanes, horizon, self.fairness.given()) } else { 0 };
         let needed = columns + trajectory;
-        (needed > available).then(|| {
+        (!memory::can_be_had(needed)).then(|| {
             let place = if trajectory > columns && self.horizon.is_some() { "horizon" } else { "lanes" };
-            let (needed, available) = (memory::gib(needed), memory::gib(available));
-            Problem::at(place, format!("this takes {needed} of memory, and there are {available}"))
+            Problem::at(place, format!("this takes {} of memory, more than there is", memory::gib(needed)))
                 .help("use fewer lanes, fewer agents or a shorter horizon")
         })
     }
