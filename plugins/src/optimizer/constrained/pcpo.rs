@@ -1,0 +1,92 @@
+use super::blocks::{Blocks, Method, Prices, Report, Turn};
+use super::cpo::Gradients;
+use super::differentiable::Differentiable;
+use super::learning::Learning;
+use super::limits::Limits;
+use super::trust_region::{TrustRegion, dot, projected_step};
+use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
+use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::problem::Problem;
+use isonomy_engine::quantity::NonNegative;
+use isonomy_engine::spec::Spec;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Projection-based constrained policy optimisation (PCPO): a free step, and then the shortest way back to the worst row.
+///
+/// `x = sqrt(2δ/q) H⁻¹g − max(0, (sqrt(2δ/q) r + c) / bᵀL⁻¹b) L⁻¹b`, with the letters of `Cpo`: g and b are the gradients
+/// of the objective and of the row that is exceeded most, c its overrun, H the Fisher matrix, `q = gᵀH⁻¹g`, `r = gᵀH⁻¹b`;
+/// L is H (projection by divergence) or the identity (by distance).
+/// Yang, Rosca, Narasimhan & Ramadge, arXiv 2010.03152; several rows: the worst, which is our choice.
+///
+/// Surprises: the way back is as long as it needs to be, so `kl` may exceed δ; nothing is searched for along a line.
+/// Reports `kl`, `undefined_rows`, `newest.…` and `tail.…`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pcpo {
+    /// What is to hold: `f(J) ≤ 0` for every row of these. The scenario's own constraints only judge.
+    #[serde(default)]
+    pub constraints: Limits,
+    /// How large the free step may be.
+    #[serde(default)]
+    pub trust_region: TrustRegion,
+    /// How far below zero every row is to be held, in units of return.
+    #[serde(default = "margin")]
+    pub margin: NonNegative,
+    /// What the way back is measured by.
+    #[serde(default)]
+    pub projection: Projection,
+    /// From what it learns, in which order, and who acts.
+    #[serde(default)]
+    pub learning: Learning,
+}
+
+/// What the way back is measured by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Projection {
+    /// Divergence of the policies, to second order.
+    #[default]
+    Divergence,
+    /// Distance of the parameters.
+    Distance,
+}
+
+isonomy_engine::plugin!(Optimizer: Pcpo, r#"(constraints: [{"ReturnParity": (epsilon: 0.5)}])"#);
+
+fn margin() -> NonNegative {
+    NonNegative::new(0.0).expect("not below zero")
+}
+
+#[typetag::serde]
+impl Optimizer for Pcpo {
+    fn needs(&self) -> Needs {
+        self.learning.needs()
+    }
+
+    fn check(&self, spec: &Spec) -> Vec<Problem> {
+        self.learning.check(&self.constraints, spec)
+    }
+
+    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+        Blocks::begin(self.clone(), &self.constraints, &self.learning, 0.0, policy, setting)
+    }
+}
+
+impl Method for Pcpo {
+    fn improve(&self, turn: &Turn<'_>, _prices: &mut Prices<'_>, report: &mut Report) -> TabularPolicy {
+        let gradients = Gradients::of(turn, &self.trust_region, self.margin.get());
+        let (back, row_norm) = match self.projection {
+            Projection::Divergence => (&gradients.across, gradients.s),
+            Projection::Distance => (&gradients.row, dot(&gradients.row, &gradients.row)),
+        };
+        let delta = self.trust_region.divergence.get();
+        let step = projected_step(gradients.q, gradients.r, gradients.c, row_norm, delta);
+        let policy = turn.policy.moved(&gradients.step(&step, back));
+        report.most("kl", policy.mean_divergence(turn.policy, &gradients.batch));
+        policy
+    }
+
+    fn reports(&self) -> &'static [&'static str] {
+        &["kl"]
+    }
+}
