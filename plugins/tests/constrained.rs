@@ -6,10 +6,14 @@ use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Learner, Optimizer, Setting};
 use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::rollout::Rollout;
+use isonomy_engine::run::{Means, Run};
+use isonomy_engine::scenario;
 use isonomy_engine::spec::{GroupSpec, Space, Spec, TaskSpec};
+use isonomy_envs as _;
 use isonomy_plugins as _;
 use ron::extensions::Extensions;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Parity in one task alone.
@@ -157,38 +161,45 @@ fn tail_means_come_near_the_fair_optimum() {
     }
 }
 
+/// A scenario of this repository, as `isonomy run` would have it.
+fn run(name: &str, sets: &[&str]) -> Run {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/river_swim").join(name);
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    let loaded = scenario::load(&file, &sets).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+    Run::new(loaded.scenario, Means { threads: 1, device: None }).expect("runs")
+}
+
+/// The numbers of the last iteration.
+fn finish(mut run: Run) -> Vec<(String, f64)> {
+    let mut last = Vec::new();
+    while let Some(iteration) = run.next_iteration().expect("no device, no error") {
+        last = iteration.metrics();
+    }
+    last
+}
+
 #[test]
 #[ignore]
 fn explore() {
-    let finite = "learning: (tail: 300)";
-    for (name, fields, stationary, sweeps) in [
-        ("Focops", finite.to_owned(), false, 1000),
-        ("PpoLagrangian", finite.to_owned(), false, 1000),
-        ("PpoLagrangian", "ascent: (rate: 0.05), learning: (tail: 300)".to_owned(), false, 1000),
-        ("Cup", finite.to_owned(), false, 1000),
-        ("Cpo", finite.to_owned(), false, 1000),
-        ("Cpo", "learning: (tail: 300, turns: Together)".to_owned(), false, 1000),
-        ("Pcpo", finite.to_owned(), false, 1000),
-        ("Pcpo", "learning: (tail: 300, turns: Together)".to_owned(), false, 1000),
-        ("Pcpo", "projection: Distance, learning: (tail: 300, turns: Together)".to_owned(), false, 1000),
+    for (name, sets) in [
+        ("multi_task_ppo_lagrangian.ron", &[][..]),
+        ("multi_task_ppo_lagrangian.ron", &["seed=8"]),
+        ("multi_task_ppo_lagrangian.ron", &["seed=9"]),
+        ("multi_task_cpo.ron", &["optimizer.Cpo.learning.advantages=Sampled", "lanes=1024", "policy.Softmax.bias=[0,2]"]),
+        ("multi_task_cpo.ron", &[]),
+        ("multi_task_cpo.ron", &["optimizer.Cpo.rows=Worst"]),
+        ("multi_task_cpo.ron", &["optimizer.Cpo.learning.turns=Groups"]),
+        ("multi_task_cpo.ron", &["policy.Softmax.bias=[0,2]"]),
+        ("multi_task_cpo.ron", &["optimizer.Cpo.margin=0.05"]),
     ] {
-        let mut learner = begin(&format!(r#"{{"{name}": (constraints: [{BOTH}], {fields})}}"#), stationary);
         let start = std::time::Instant::now();
-        for _ in 0..4 {
-            let update = sweep(&mut *learner, sweeps / 4);
-            let returns = tail(&update);
-            println!(
-                "{name} {fields}: {:.4} {:.4?} newest {:.3}",
-                total(returns),
-                gaps(returns),
-                metric(&update, "newest.gap")
-            );
+        let metrics = finish(run(name, sets));
+        println!("{name} {sets:?} {:?}", start.elapsed());
+        for (name, value) in metrics.iter().filter(|(name, _)| {
+            !name.contains("groups.") && (name.contains("gap") || name.contains("return_mean") || !name.contains('.'))
+        }) {
+            print!("{name} {value:.4}; ");
         }
-        let update = sweep(&mut *learner, 1);
-        println!(
-            "   {:?} {:?}",
-            start.elapsed(),
-            update.iter().filter(|(name, _)| !name.contains('.')).collect::<Vec<_>>()
-        );
+        println!();
     }
 }

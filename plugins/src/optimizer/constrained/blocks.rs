@@ -76,7 +76,7 @@ impl Turn<'_> {
     }
 
     /// Whether the block can change a row.
-    pub(super) fn concerns(&self, row: &Row) -> bool {
+    fn concerns(&self, row: &Row) -> bool {
         let depends = |&group: &usize| self.slopes(row, group).iter().any(|slope| slope.abs() > FLAT);
         row.defined() && self.groups.iter().any(depends)
     }
@@ -110,11 +110,16 @@ impl Turn<'_> {
         foreseen
     }
 
-    /// The row that is exceeded most at some returns, among those that the block can change; by how much.
-    pub(super) fn worst(&self, returns: &Returns) -> Option<(usize, f64)> {
-        let overruns = self.limits.overruns(returns);
-        let concerned = self.rows.iter().enumerate().filter(|(_, row)| self.concerns(row));
-        concerned.map(|(index, _)| (index, overruns[index].value)).max_by(|a, b| a.1.total_cmp(&b.1))
+    /// The rows that the block can change.
+    pub(super) fn concerned(&self) -> Vec<&Row> {
+        self.rows.iter().filter(|row| self.concerns(row)).collect()
+    }
+
+    /// By how much that one of these rows is exceeded at other returns which is exceeded most.
+    pub(super) fn worst(&self, returns: &Returns) -> f64 {
+        let overruns = self.limits.overruns(returns).into_iter().zip(self.rows);
+        let concerned = overruns.filter(|(_, row)| self.concerns(row));
+        concerned.map(|(overrun, _)| overrun.value).fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
@@ -315,14 +320,14 @@ impl<M: Method + 'static> Blocks<M> {
         true
     }
 
-    /// How often every decision of every table is made, where somebody mixes.
-    fn occupancies(&self) -> Option<Vec<Vec<f64>>> {
+    /// How often every decision of every table is made; of no table where nobody mixes.
+    fn occupancies(&self) -> Vec<Vec<f64>> {
         let of = |(policy, appraisal): (&TabularPolicy, &Appraisal)| -> Vec<f64> {
             let of_cell = |cell: usize| policy.chances(cell).into_iter().map(move |p| (cell, p));
             (0..policy.cells()).flat_map(of_cell).map(|(cell, chance)| appraisal.visits[cell] * chance).collect()
         };
         let mixes = self.learning.acts == Acts::Mixture;
-        mixes.then(|| self.state.tables.iter().zip(&self.appraisals).map(of).collect())
+        self.state.tables.iter().zip(&self.appraisals).filter(|_| mixes).map(of).collect()
     }
 
     fn acting(&self) -> TabularPolicy {

@@ -1,8 +1,8 @@
 use super::blocks::{Blocks, Method, Prices, Report, Turn};
 use super::differentiable::{Decisions, Differentiable};
 use super::learning::Learning;
-use super::limits::Limits;
-use super::trust_region::{Case, Step, TrustRegion, conjugate_gradient, constrained_step, dot};
+use super::limits::{Limits, Row};
+use super::trust_region::{Case, Steps, TrustRegion, conjugate_gradient, constrained_step, constrained_steps, dot};
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
 use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::problem::Problem;
@@ -11,17 +11,18 @@ use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Constrained policy optimisation (CPO): the best step in a trust region that keeps to the worst row, to first order.
+/// Constrained policy optimisation (CPO): the best step in a trust region that keeps to every row, to first order.
 ///
-/// Maximises `gᵀx` subject to `bᵀx + c ≤ 0` and `½ xᵀHx ≤ δ`: g and b are the gradients of the objective and of the row
-/// `f(J) ≤ 0` that is exceeded most (or nearest to it), c its overrun, H the Fisher matrix. Where no step of that size
-/// brings the row back, it goes straight back towards it. Then the step is shortened by .8, 20 times at most, until the
-/// divergence is at most δ, no row is exceeded more than the worst was (or at all, if none was), and nothing is lost in the
-/// objective unless the row was exceeded: all as far as the advantages of the old policy can tell.
-/// Achiam, Held, Tamar & Abbeel, arXiv 1705.10528; several rows: the worst, which is our choice.
+/// Maximises `gᵀx` subject to `b_kᵀx + c_k ≤ 0` and `½ xᵀHx ≤ δ`: g and b_k are the gradients of the objective and of the
+/// rows `f_k(J) ≤ 0` that depend on what the block earns, c_k their overruns, H the Fisher matrix. Where no step of that
+/// size brings the rows back, it goes straight back towards the worst. Then the step is shortened by .8, 20 times at most,
+/// until the divergence is at most δ, no row is exceeded more than the worst was (or at all, if none was), and nothing is
+/// lost in the objective unless a row was exceeded: all as far as the advantages of the old policy can tell.
+/// Achiam, Held, Tamar & Abbeel, arXiv 1705.10528, who have one row; several at once are our choice, `rows: Worst` is the
+/// worst row alone.
 ///
-/// Surprises: where two rows bind at once, a step that keeps to one may exceed the other and is shortened to nothing;
-/// `stuck` counts that. `margin` keeps away from the edge, where it happens.
+/// Surprises: without a `margin` nearly every step along an edge bends over it and is shortened to nothing. With the worst row alone, a step that keeps to one row may exceed another that binds as well, and is
+/// shortened to nothing; `stuck` counts that. Groups that take turns come to rest where no group can gain alone.
 /// Reports `kl`, `line_search` (how often a step was shortened), `stuck`, `recoveries`, `undefined_rows`, `newest.…` and
 /// `tail.…`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -33,7 +34,11 @@ pub struct Cpo {
     /// How large a step may be.
     #[serde(default)]
     pub trust_region: TrustRegion,
-    /// How far below zero every row is to be held, in units of return.
+    /// Which rows a step is made to keep to.
+    #[serde(default)]
+    pub rows: Rows,
+    /// How far below zero a step aims to hold every row, in units of return. The search along it asks for zero alone, so
+    /// the margin is the room that steps along the edge need.
     #[serde(default = "margin")]
     pub margin: NonNegative,
     /// From what it learns, in which order, and who acts.
@@ -41,10 +46,20 @@ pub struct Cpo {
     pub learning: Learning,
 }
 
+/// Which rows a step is made to keep to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Rows {
+    /// All that depend on what the block earns.
+    #[default]
+    All,
+    /// The one that is exceeded most, or nearest to it.
+    Worst,
+}
+
 isonomy_engine::plugin!(Optimizer: Cpo, r#"(constraints: [{"ReturnParity": (epsilon: 0.5)}])"#);
 
 fn margin() -> NonNegative {
-    NonNegative::new(0.0).expect("not below zero")
+    NonNegative::new(0.01).expect("not below zero")
 }
 
 #[typetag::serde]
@@ -65,22 +80,25 @@ impl Optimizer for Cpo {
 /// Gradients of a turn and their products with the inverse of the Fisher matrix.
 pub(super) struct Gradients {
     pub(super) batch: Decisions,
+    /// `g`.
+    objective: Vec<f64>,
     /// `H⁻¹g`.
     pub(super) uphill: Vec<f64>,
+    pub(super) rows: Vec<RowGradient>,
+}
+
+pub(super) struct RowGradient {
     /// `b`.
-    pub(super) row: Vec<f64>,
+    pub(super) gradient: Vec<f64>,
     /// `H⁻¹b`.
     pub(super) across: Vec<f64>,
-    pub(super) q: f64,
-    pub(super) r: f64,
-    pub(super) s: f64,
-    /// By how much the row is exceeded; far below zero where there is no row.
+    /// By how much the row is exceeded.
     pub(super) c: f64,
 }
 
 impl Gradients {
-    /// Of the objective, and of the worst row, where it is to be held `margin` below zero.
-    pub(super) fn of(turn: &Turn<'_>, region: &TrustRegion, margin: f64) -> Self {
+    /// Of the objective and of some rows, which are to be held `margin` below zero.
+    pub(super) fn of(turn: &Turn<'_>, rows: &[&Row], region: &TrustRegion, margin: f64) -> Self {
         let (batch, policy, visits) = (turn.decisions(), turn.policy, turn.visits());
         // In units of return: the batch is a mean over decisions, a return their sum.
         let gradient = |advantage: &dyn Fn(usize) -> f64| {
@@ -96,31 +114,61 @@ impl Gradients {
             };
             conjugate_gradient(damped, vector, region.iterations)
         };
-        let objective = gradient(&|entry| turn.appraisal.objective[entry]);
-        let (row, c) = match turn.worst(turn.returns) {
-            Some((worst, c)) => (gradient(&|entry| turn.advantage_in(&turn.rows[worst], entry)), c + margin),
-            None => (vec![0.0; policy.parameters()], f64::MIN),
+        let of_row = |row: &&Row| {
+            let gradient = gradient(&|entry| turn.advantage_in(row, entry));
+            RowGradient { across: inverse(&gradient), gradient, c: row.overrun + margin }
         };
-        let (uphill, across) = (inverse(&objective), inverse(&row));
-        let (q, r, s) = (dot(&objective, &uphill), dot(&objective, &across), dot(&row, &across));
-        Gradients { batch, uphill, row, across, q, r, s, c }
+        let objective = gradient(&|entry| turn.appraisal.objective[entry]);
+        let (uphill, rows) = (inverse(&objective), rows.iter().map(of_row).collect());
+        Gradients { batch, objective, uphill, rows }
     }
 
-    /// A step along the gradient and back along `back`.
-    pub(super) fn step(&self, step: &Step, back: &[f64]) -> Vec<f64> {
-        let parts = self.uphill.iter().zip(back);
-        parts.map(|(up, back)| step.along_gradient * up - step.along_row * back).collect()
+    /// The step that keeps to the only row there is, if there is one.
+    fn step_of_one(&self, delta: f64) -> Steps {
+        let (q, r, s) = (self.q(), self.r(), self.s());
+        let one = self.rows.iter().map(|row| constrained_step(q, r[0], s[0][0], row.c, delta)).next();
+        let step = one.unwrap_or_else(|| constrained_step(q, 0.0, 0.0, 0.0, delta));
+        let recovery = step.case == Case::Recovery;
+        Steps { recovery, along_gradient: step.along_gradient, along_rows: vec![step.along_row] }
+    }
+
+    /// `gᵀH⁻¹g`.
+    pub(super) fn q(&self) -> f64 {
+        dot(&self.objective, &self.uphill)
+    }
+
+    /// `gᵀH⁻¹b` of every row.
+    pub(super) fn r(&self) -> Vec<f64> {
+        self.rows.iter().map(|row| dot(&self.objective, &row.across)).collect()
+    }
+
+    /// `bᵀH⁻¹b` of every pair of rows.
+    pub(super) fn s(&self) -> Vec<Vec<f64>> {
+        let with = |row: &RowGradient| self.rows.iter().map(|other| dot(&row.gradient, &other.across)).collect();
+        self.rows.iter().map(with).collect()
     }
 }
 
 impl Method for Cpo {
     fn improve(&self, turn: &Turn<'_>, _prices: &mut Prices<'_>, report: &mut Report) -> TabularPolicy {
         let (delta, margin) = (self.trust_region.divergence.get(), self.margin.get());
-        let gradients = Gradients::of(turn, &self.trust_region, margin);
-        let step = constrained_step(gradients.q, gradients.r, gradients.s, gradients.c, delta);
-        report.add("recoveries", f64::from(u8::from(step.case == Case::Recovery)));
-        let mut step = gradients.step(&step, &gradients.across);
-        let allowed = gradients.c.max(0.0);
+        let mut rows = turn.concerned();
+        if self.rows == Rows::Worst {
+            rows = rows.into_iter().max_by(|a, b| a.overrun.total_cmp(&b.overrun)).into_iter().collect();
+        }
+        let gradients = Gradients::of(turn, &rows, &self.trust_region, margin);
+        let c: Vec<f64> = gradients.rows.iter().map(|row| row.c).collect();
+        let steps = match self.rows {
+            Rows::All => constrained_steps(gradients.q(), &gradients.r(), &gradients.s(), &c, delta),
+            Rows::Worst => gradients.step_of_one(delta),
+        };
+        report.add("recoveries", f64::from(u8::from(steps.recovery)));
+        let mut step: Vec<f64> = gradients.uphill.iter().map(|up| steps.along_gradient * up).collect();
+        for (row, along) in gradients.rows.iter().zip(&steps.along_rows) {
+            step.iter_mut().zip(&row.across).for_each(|(step, across)| *step -= along * across);
+        }
+        let worst = c.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let allowed = (worst - margin).max(0.0);
         let objective = |policy: &TabularPolicy| -> f64 {
             let of = |&cell: &usize| {
                 let advantages = &turn.appraisal.objective[cell * policy.actions..][..policy.actions];
@@ -131,9 +179,8 @@ impl Method for Cpo {
         for _ in 0..TRIES {
             let policy = turn.policy.moved(&step);
             let apart = policy.mean_divergence(turn.policy, &gradients.batch);
-            let kept =
-                || turn.worst(&turn.foreseen(&policy)).is_none_or(|(_, worst)| worst + margin <= allowed + SLACK);
-            if apart <= delta * (1.0 + SLACK) && kept() && (gradients.c > 0.0 || objective(&policy) >= -SLACK) {
+            let kept = || turn.worst(&turn.foreseen(&policy)) <= allowed + SLACK;
+            if apart <= delta * (1.0 + SLACK) && kept() && (worst > 0.0 || objective(&policy) >= -SLACK) {
                 report.most("kl", apart);
                 return policy;
             }

@@ -33,7 +33,7 @@ mod trust_region;
 mod window;
 
 pub use ascent::{Ascent, Seen, climb};
-pub use cpo::Cpo;
+pub use cpo::{Cpo, Rows};
 pub use cup::{Cup, coefficient as cup_coefficient, pull as cup_pull};
 pub use differentiable::{Decisions, Differentiable};
 pub use divergence::{divergence, normal_divergence, tilt};
@@ -43,4 +43,7 @@ pub use limits::{Limits, Row};
 pub use multipliers::{Multipliers, ascended, coefficients};
 pub use pcpo::{Pcpo, Projection};
 pub use ppo_lagrangian::{PpoLagrangian, pull as ppo_pull};
-pub use trust_region::{Case, Step, TrustRegion, conjugate_gradient, constrained_step, free_length, projected_step};
+pub use trust_region::{
+    Case, Step, Steps, TrustRegion, conjugate_gradient, constrained_step, constrained_steps, free_length,
+    projected_step,
+};

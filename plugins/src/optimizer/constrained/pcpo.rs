@@ -2,8 +2,8 @@ use super::blocks::{Blocks, Method, Prices, Report, Turn};
 use super::cpo::Gradients;
 use super::differentiable::Differentiable;
 use super::learning::Learning;
-use super::limits::Limits;
-use super::trust_region::{TrustRegion, dot, projected_step};
+use super::limits::{Limits, Row};
+use super::trust_region::{TrustRegion, dot, free_length, projected_step};
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
 use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::problem::Problem;
@@ -74,14 +74,21 @@ impl Optimizer for Pcpo {
 
 impl Method for Pcpo {
     fn improve(&self, turn: &Turn<'_>, _prices: &mut Prices<'_>, report: &mut Report) -> TabularPolicy {
-        let gradients = Gradients::of(turn, &self.trust_region, self.margin.get());
-        let (back, row_norm) = match self.projection {
-            Projection::Divergence => (&gradients.across, gradients.s),
-            Projection::Distance => (&gradients.row, dot(&gradients.row, &gradients.row)),
-        };
-        let delta = self.trust_region.divergence.get();
-        let step = projected_step(gradients.q, gradients.r, gradients.c, row_norm, delta);
-        let policy = turn.policy.moved(&gradients.step(&step, back));
+        let worst = turn.concerned().into_iter().max_by(|a, b| a.overrun.total_cmp(&b.overrun));
+        let rows: Vec<&Row> = worst.into_iter().collect();
+        let gradients = Gradients::of(turn, &rows, &self.trust_region, self.margin.get());
+        let (q, delta) = (gradients.q(), self.trust_region.divergence.get());
+        let free = free_length(q, delta);
+        let mut step: Vec<f64> = gradients.uphill.iter().map(|up| free * up).collect();
+        for (row, r) in gradients.rows.iter().zip(gradients.r()) {
+            let back = match self.projection {
+                Projection::Divergence => &row.across,
+                Projection::Distance => &row.gradient,
+            };
+            let along = projected_step(q, r, row.c, dot(&row.gradient, back), delta).along_row;
+            step.iter_mut().zip(back).for_each(|(step, back)| *step -= along * back);
+        }
+        let policy = turn.policy.moved(&step);
         report.most("kl", policy.mean_divergence(turn.policy, &gradients.batch));
         policy
     }

@@ -67,6 +67,73 @@ pub fn constrained_step(q: f64, r: f64, s: f64, c: f64, delta: f64) -> Step {
     }
 }
 
+/// A step `x = along_gradient · H⁻¹g − Σ_k along_rows[k] · H⁻¹b_k`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steps {
+    /// Whether the rows cannot all hold in the trust region; then the step goes straight back towards the worst.
+    pub recovery: bool,
+    /// Factor of `H⁻¹g`.
+    pub along_gradient: f64,
+    /// Factors of `H⁻¹b_k`, to be subtracted.
+    pub along_rows: Vec<f64>,
+}
+
+/// The step that maximises `gᵀx` subject to `b_kᵀx + c_k ≤ 0` for all k and `½ xᵀHx ≤ δ`, from `q = gᵀH⁻¹g`,
+/// `r_k = gᵀH⁻¹b_k` and `s_kl = b_kᵀH⁻¹b_l`. With one row it is [`constrained_step`].
+///
+/// For a multiplier λ of the trust region, those of the rows minimise `½ νᵀSν − νᵀ(r + λc)` over `ν ≥ 0`; the larger λ, the
+/// shorter the step, so the right one is found by halving.
+pub fn constrained_steps(q: f64, r: &[f64], s: &[Vec<f64>], c: &[f64], delta: f64) -> Steps {
+    let size = |lambda: f64, nu: &[f64]| {
+        let across: f64 = nu.iter().zip(s).map(|(own, s)| own * dot(s, nu)).sum();
+        (q - 2.0 * dot(nu, r) + across) / (lambda * lambda)
+    };
+    // Beyond the second no step is stopped by the trust region.
+    let (mut short, mut long) = (1e12_f64, (1e-6 * (q / (2.0 * delta)).sqrt()).max(1e-9));
+    if size(short, &row_multipliers(short, r, s, c)) > 2.0 * delta * (1.0 + 1e-6) {
+        return recovery(s, c, delta);
+    }
+    for _ in 0..HALVINGS {
+        let lambda = (short * long).sqrt();
+        let fits = size(lambda, &row_multipliers(lambda, r, s, c)) <= 2.0 * delta;
+        *(if fits { &mut short } else { &mut long }) = lambda;
+    }
+    let along_rows = row_multipliers(short, r, s, c).iter().map(|nu| nu / short).collect();
+    Steps { recovery: false, along_gradient: 1.0 / short, along_rows }
+}
+
+/// Back towards the row that is exceeded most.
+fn recovery(s: &[Vec<f64>], c: &[f64], delta: f64) -> Steps {
+    let mut along_rows = vec![0.0; c.len()];
+    let movable = (0..c.len()).filter(|&row| s[row][row] > f64::MIN_POSITIVE);
+    if let Some(worst) = movable.max_by(|&a, &b| c[a].total_cmp(&c[b])) {
+        along_rows[worst] = (2.0 * delta / s[worst][worst]).sqrt();
+    }
+    Steps { recovery: true, along_gradient: 0.0, along_rows }
+}
+
+/// Halvings of the logarithm of a multiplier.
+const HALVINGS: u32 = 70;
+/// Rounds of improving one multiplier after the other.
+const ROUNDS: u32 = 300;
+
+/// What minimises `½ νᵀSν − νᵀ(r + λc)` over `ν ≥ 0`, one coordinate after the other.
+fn row_multipliers(lambda: f64, r: &[f64], s: &[Vec<f64>], c: &[f64]) -> Vec<f64> {
+    let mut nu = vec![0.0_f64; r.len()];
+    for _ in 0..ROUNDS {
+        let mut change = 0.0_f64;
+        for row in (0..r.len()).filter(|&row| s[row][row] > f64::MIN_POSITIVE) {
+            let better = (nu[row] + (r[row] + lambda * c[row] - dot(&s[row], &nu)) / s[row][row]).max(0.0);
+            change = change.max((better - nu[row]).abs() / better.max(1e-300));
+            nu[row] = better;
+        }
+        if change < 1e-13 {
+            break;
+        }
+    }
+    nu
+}
+
 /// An interval of multipliers, if there is one.
 type Interval = Option<(f64, f64)>;
 
@@ -195,6 +262,28 @@ mod tests {
                 assert!(!allowed || other[0] <= x[0] + 1e-9, "r {r}, c {c}: {other:?} beats {x:?}");
             }
         }
+    }
+
+    #[test]
+    fn several_rows_are_one_row_where_the_others_are_far() {
+        let s = [vec![S, -0.1], vec![-0.1, 0.4]];
+        for c in [-0.5, -0.05, 0.02] {
+            let (one, both) =
+                (constrained_step(Q, R, S, c, 0.01), constrained_steps(Q, &[R, 0.2], &s, &[c, -9.0], 0.01));
+            assert!((both.along_gradient / one.along_gradient - 1.0).abs() < 1e-6, "{both:?}, not {one:?}");
+            assert!((both.along_rows[0] - one.along_row).abs() < 1e-6 && both.along_rows[1] == 0.0);
+        }
+        let back = constrained_steps(Q, &[R, 0.2], &s, &[0.3, -9.0], 0.01);
+        assert!(back.recovery);
+        assert!((back.along_rows[0] - constrained_step(Q, R, S, 0.3, 0.01).along_row).abs() < 1e-12);
+    }
+
+    #[test]
+    fn two_rows_make_a_corner() {
+        // H is the identity, g = (2, 1), x ≤ 0.05 and y ≤ 0.02, well inside of the circle.
+        let steps = constrained_steps(5.0, &[2.0, 1.0], &[vec![1.0, 0.0], vec![0.0, 1.0]], &[-0.05, -0.02], 0.01);
+        let x = [2.0, 1.0].map(|g| steps.along_gradient * g);
+        close([x[0] - steps.along_rows[0], x[1] - steps.along_rows[1]], [0.05, 0.02]);
     }
 
     #[test]
