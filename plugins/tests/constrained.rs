@@ -179,27 +179,145 @@ fn finish(mut run: Run) -> Vec<(String, f64)> {
 }
 
 #[test]
-#[ignore]
-fn explore() {
-    for (name, sets) in [
-        ("multi_task_ppo_lagrangian.ron", &[][..]),
-        ("multi_task_ppo_lagrangian.ron", &["seed=8"]),
-        ("multi_task_ppo_lagrangian.ron", &["seed=9"]),
-        ("multi_task_cpo.ron", &["optimizer.Cpo.learning.advantages=Sampled", "lanes=1024", "policy.Softmax.bias=[0,2]"]),
-        ("multi_task_cpo.ron", &[]),
-        ("multi_task_cpo.ron", &["optimizer.Cpo.rows=Worst"]),
-        ("multi_task_cpo.ron", &["optimizer.Cpo.learning.turns=Groups"]),
-        ("multi_task_cpo.ron", &["policy.Softmax.bias=[0,2]"]),
-        ("multi_task_cpo.ron", &["optimizer.Cpo.margin=0.05"]),
-    ] {
-        let start = std::time::Instant::now();
-        let metrics = finish(run(name, sets));
-        println!("{name} {sets:?} {:?}", start.elapsed());
-        for (name, value) in metrics.iter().filter(|(name, _)| {
-            !name.contains("groups.") && (name.contains("gap") || name.contains("return_mean") || !name.contains('.'))
-        }) {
-            print!("{name} {value:.4}; ");
-        }
-        println!();
+fn focops_holds_both_gaps_in_a_mixture() {
+    let metrics = finish(run("multi_task_focops.ron", &[]));
+    // The fair optimum is 10.883288 for two groups.
+    close(&[metric(&metrics, "exact.return_mean")], &[10.883288 / 2.0], 0.01);
+    close(&["exact.gap_task_1", "exact.gap_task_2"].map(|name| metric(&metrics, name)), &[0.5, 0.5], 0.02);
+    assert!(metric(&metrics, "newest.gap") > 0.5, "single policies swing");
+}
+
+#[test]
+fn cpo_holds_both_gaps_in_every_policy() {
+    let metrics = finish(run("multi_task_cpo.ron", &[]));
+    close(&[metric(&metrics, "exact.return_mean")], &[10.883288 / 2.0], 0.01);
+    close(&["exact.gap_task_1", "exact.gap_task_2"].map(|name| metric(&metrics, name)), &[0.5, 0.5], 0.02);
+    assert!(metric(&metrics, "exact.gap") < 0.501 && metric(&metrics, "line_search") >= 0.0);
+    // One row at a time, it is caught between two.
+    let metrics = finish(run("multi_task_cpo.ron", &["optimizer.Cpo.rows=Worst"]));
+    assert!(metric(&metrics, "stuck") == 1.0 && metric(&metrics, "exact.return_mean") < 5.3, "{metrics:?}");
+}
+
+#[test]
+fn ppo_with_multipliers_holds_gaps_on_average_from_rollouts_alone() {
+    let metrics = finish(run("multi_task_ppo_lagrangian.ron", &[]));
+    close(&[metric(&metrics, "tail.return_mean")], &[10.883288 / 2.0], 0.05);
+    close(&["tail.gap_task_1", "tail.gap_task_2"].map(|name| metric(&metrics, name)), &[0.5, 0.5], 0.1);
+}
+
+#[test]
+fn the_other_methods_in_an_episode() {
+    for (method, least) in [("PpoLagrangian", 10.8), ("Pcpo", 10.8), ("Cup", 10.3)] {
+        let fields = format!("constraints: [{BOTH}], learning: (tail: 200)");
+        let update = sweep(&mut *begin(&format!(r#"{{"{method}": ({fields})}}"#), false), 800);
+        let returns = tail(&update);
+        println!("{method}: {} {:?}", total(returns), gaps(returns));
+        assert!(total(returns) > least && total(returns) < 10.95, "{method}: {returns:?}");
+        assert!(gaps(returns).iter().all(|gap| gap.abs() < 0.6), "{method}: {returns:?}");
     }
+}
+
+#[test]
+fn without_constraints_everyone_finds_the_optimum_of_an_episode() {
+    for method in ["Focops", "PpoLagrangian", "Cup", "Cpo", "Pcpo"] {
+        let update = sweep(&mut *begin(&format!(r#"{{"{method}": (learning: (tail: 10))}}"#), false), 500);
+        println!("{method} {}", total(tail(&update)));
+        assert!((total(tail(&update)) / 15.710153 - 1.0).abs() < 0.01, "{method}: {:?}", tail(&update));
+    }
+}
+
+#[test]
+fn a_mixture_earns_the_mean_of_its_policies() {
+    let fields = format!("constraints: [{BOTH}], learning: (tail: 30, acts: Mixture)");
+    let mut learner = begin(&format!(r#"{{"Focops": ({fields})}}"#), false);
+    let update = sweep(&mut *learner, 60);
+    let returns = river(20).evaluate(&spec(20), learner.policy());
+    close(&returns.mean, &tail(&update), 1e-9);
+    assert!((metric(&update, "newest.return_mean") - metric(&update, "tail.return_mean")).abs() > 1e-3);
+}
+
+#[test]
+fn one_policy_per_task_is_one_problem_per_task() {
+    for (constraints, optimum) in [("", 14.257158), (BOTH, 8.473425)] {
+        let learning = "learning: (discount: 0.95, tail: 1000, reading: PerTask(0))";
+        let multipliers = "multipliers: (raw: true, rate: 0.01, max: 2.0)";
+        let fields = format!("constraints: [{constraints}], {multipliers}, {learning}");
+        let returns = tail(&sweep(&mut *begin(&format!(r#"{{"Focops": ({fields})}}"#), true), 3000));
+        println!("{constraints} {returns:?}");
+        assert!(((returns[0] + returns[2]) / optimum - 1.0).abs() < 0.01, "{returns:?}, not {optimum}");
+    }
+}
+
+#[test]
+fn levelling_down_is_counted_and_can_be_forbidden() {
+    let upstream_of_b = |only_up: bool| {
+        let fields = "multipliers: (raw: true, rate: 10.0, max: 2.0), learning: (discount: 0.95)";
+        let constraint = r#"{"OneTask": (task: 0, epsilon: 0.0)}"#;
+        let method = format!(r#"{{"Focops": (constraints: [{constraint}], only_up: {only_up}, {fields})}}"#);
+        let update = sweep(&mut *begin(&method, true), 1);
+        assert_eq!(metric(&update, "levelled_down"), 1.0);
+        assert_eq!(metric(&update, "multiplier.B − A"), 2.0);
+        tail(&update)[2]
+    };
+    let (down, up) = (upstream_of_b(false), upstream_of_b(true));
+    assert!(down < up - 0.1, "{down} and {up}");
+}
+
+#[test]
+fn learners_go_on_from_a_snapshot_as_if_nothing_had_happened() {
+    for method in ["Focops", "PpoLagrangian", "Cup", "Cpo", "Pcpo"] {
+        for learning in ["learning: (tail: 20)", "learning: (tail: 20, acts: Mixture, reading: PerTask(1))"] {
+            let text = format!(r#"{{"{method}": (constraints: [{BOTH}], {learning})}}"#);
+            let (mut whole, mut other) = (begin(&text, false), begin(&text, false));
+            sweep(&mut *whole, 23);
+            sweep(&mut *other, 3);
+            other.restore(&whole.snapshot()).expect("its own snapshot");
+            assert_eq!(whole.policy(), other.policy());
+            assert_eq!(sweep(&mut *whole, 9), sweep(&mut *other, 9), "{method}");
+            assert_eq!(whole.snapshot(), other.snapshot());
+            let stationary = begin(&format!(r#"{{"{method}": (constraints: [{BOTH}])}}"#), true).snapshot();
+            assert!(other.restore(&stationary).is_err(), "{method} took a table of another shape");
+        }
+    }
+}
+
+#[test]
+fn runs_go_on_from_a_checkpoint_when_they_learn_from_rollouts() {
+    let sets = ["lanes=32", "iterations=8"];
+    let (mut whole, mut other) =
+        (run("multi_task_ppo_lagrangian.ron", &sets), run("multi_task_ppo_lagrangian.ron", &sets));
+    (0..3).for_each(|_| assert!(whole.next_iteration().expect("runs").is_some()));
+    let checkpoint = whole.checkpoint();
+    assert!(other.restore(&checkpoint));
+    while let Some(iteration) = whole.next_iteration().expect("runs") {
+        assert_eq!(Some(iteration), other.next_iteration().expect("runs"));
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let read = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
+    let problems = |learning: &str| -> Vec<String> {
+        let text = format!(r#"{{"Cpo": (constraints: [{BOTH}], learning: ({learning}))}}"#);
+        let optimizer: Box<dyn Optimizer> = read.from_str(&text).unwrap();
+        optimizer.check(&spec(20)).into_iter().map(|problem| problem.path).collect()
+    };
+    assert_eq!(problems("discount: 1.0"), ["learning.discount"]);
+    assert_eq!(problems("weights: [1.0]"), ["learning.weights"]);
+    assert_eq!(problems("reading: PerTask(2)"), ["learning.reading"]);
+    let sampled = problems("advantages: Sampled, discount: 0.9, acts: Mixture, reading: PerTask(0)");
+    assert_eq!(sampled, ["learning.discount", "learning.acts", "learning.reading"]);
+
+    let mut alone = spec(20);
+    alone.groups.truncate(1);
+    let optimizer: Box<dyn Optimizer> = read.from_str(&format!(r#"{{"Cpo": (constraints: [{BOTH}])}}"#)).unwrap();
+    assert_eq!(optimizer.check(&alone)[0].path, "constraints[0].ReturnParity");
+
+    let begun = |learning: &str, steps| {
+        let optimizer: Box<dyn Optimizer> = read.from_str(&format!(r#"{{"Cpo": (learning: ({learning}))}}"#)).unwrap();
+        let setting = Setting { spec: spec(20), model: Some(Arc::new(river(20))), seed: 1 };
+        optimizer.begin(TabularPolicy::uniform(&spec(20), steps), setting).err().map(|problem| problem.path)
+    };
+    assert_eq!(begun("discount: 0.9", 20).as_deref(), Some("learning.discount"));
+    assert_eq!(begun("acts: Mixture", 1).as_deref(), Some("learning.acts"));
 }
