@@ -192,7 +192,7 @@ fn cpo_holds_both_gaps_in_every_policy() {
     let metrics = finish(run("multi_task_cpo.ron", &[]));
     close(&[metric(&metrics, "exact.return_mean")], &[10.883288 / 2.0], 0.01);
     close(&["exact.gap_task_1", "exact.gap_task_2"].map(|name| metric(&metrics, name)), &[0.5, 0.5], 0.02);
-    assert!(metric(&metrics, "exact.gap") < 0.501 && metric(&metrics, "line_search") >= 0.0);
+    assert!(metric(&metrics, "exact.gap") < 0.501);
     // One row at a time, it is caught between two.
     let metrics = finish(run("multi_task_cpo.ron", &["optimizer.Cpo.rows=Worst"]));
     assert!(metric(&metrics, "stuck") == 1.0 && metric(&metrics, "exact.return_mean") < 5.3, "{metrics:?}");

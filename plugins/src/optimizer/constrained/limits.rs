@@ -68,11 +68,12 @@ pub(super) const FLAT: f64 = 1e-9;
 
 impl Limits {
     pub(super) fn check(&self, spec: &Spec) -> Vec<Problem> {
-        let of = |(index, constraint): (usize, &Box<dyn Constraint>)| {
+        let mut problems = Vec::new();
+        for (index, constraint) in self.0.iter().enumerate() {
             let place = format!("constraints[{index}].{}", constraint.typetag_name());
-            constraint.check(spec).into_iter().map(move |problem| problem.under(&place))
-        };
-        self.0.iter().enumerate().flat_map(of).collect()
+            problems.extend(constraint.check(spec).into_iter().map(|problem| problem.under(&place)));
+        }
+        problems
     }
 
     pub(super) fn overruns(&self, returns: &Returns) -> Vec<Overrun> {
