@@ -1,8 +1,10 @@
 //! What improves a policy.
 
+pub mod constrained;
 mod policy_gradient;
 mod value_iteration;
 
+pub use constrained::{Cpo, Cup, Focops, Pcpo, PpoLagrangian};
 pub use policy_gradient::PolicyGradient;
 pub use value_iteration::ValueIteration;
 
