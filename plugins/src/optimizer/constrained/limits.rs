@@ -1,6 +1,6 @@
 //! Constraints as an optimiser sees them: rows, by how much they are exceeded and on whose returns they depend.
 
-use isonomy_engine::constraint::{Constraint, Overrun};
+use isonomy_engine::constraint::{Constraint, Judged, Overrun};
 use isonomy_engine::metrics::Returns;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::spec::Spec;
@@ -71,13 +71,13 @@ impl Limits {
         let mut problems = Vec::new();
         for (index, constraint) in self.0.iter().enumerate() {
             let place = format!("constraints[{index}].{}", constraint.typetag_name());
-            problems.extend(constraint.check(spec).into_iter().map(|problem| problem.under(&place)));
+            problems.extend(constraint.check(spec, None).into_iter().map(|problem| problem.under(&place)));
         }
         problems
     }
 
     pub(super) fn overruns(&self, returns: &Returns) -> Vec<Overrun> {
-        self.0.iter().flat_map(|constraint| constraint.overruns(returns)).collect()
+        self.0.iter().flat_map(|constraint| overruns(&**constraint, returns)).collect()
     }
 
     /// All rows with their slopes, by central differences: exact for rows that are linear in the returns, the mean of
@@ -111,6 +111,16 @@ impl Limits {
         };
         self.overruns(&Returns::zero(spec)).into_iter().map(unit).collect()
     }
+}
+
+/// The rows of one constraint. Where it has no value at these returns, they are all there and none of them has one.
+fn overruns(constraint: &dyn Constraint, returns: &Returns) -> Vec<Overrun> {
+    constraint.overruns(&Judged::by(returns)).unwrap_or_else(|_| {
+        let somewhere = Returns { mean: vec![1.0; returns.mean.len()], ..returns.clone() };
+        let mut rows = constraint.overruns(&Judged::by(&somewhere)).unwrap_or_default();
+        rows.iter_mut().for_each(|row| row.value = f64::NAN);
+        rows
+    })
 }
 
 #[cfg(test)]

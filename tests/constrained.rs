@@ -1,7 +1,6 @@
 //! Constrained optimisers against the discounted fair optima of two groups in a river, which were computed independently.
 
-use isonomy_engine::constraint::{Constraint, Overrun};
-use isonomy_engine::metrics::Returns;
+use isonomy_engine::constraint::{Constraint, Judged, Overrun, Unjudged};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Learner, Optimizer, Setting};
 use isonomy_engine::policy::TabularPolicy;
@@ -25,11 +24,10 @@ struct OneTask {
 
 #[typetag::serde]
 impl Constraint for OneTask {
-    fn overruns(&self, returns: &Returns) -> Vec<Overrun> {
-        let gap = returns.get(1, self.task) - returns.get(0, self.task);
-        [("B − A", gap), ("A − B", -gap)]
-            .map(|(row, gap)| Overrun { row: row.to_owned(), value: gap - self.epsilon })
-            .into()
+    fn overruns(&self, judged: &Judged<'_>) -> Result<Vec<Overrun>, Unjudged> {
+        let gap = judged.returns.get(1, self.task) - judged.returns.get(0, self.task);
+        let row = |(row, gap): (&str, f64)| Overrun { row: row.to_owned(), value: gap - self.epsilon };
+        Ok([("B − A", gap), ("A − B", -gap)].map(row).into())
     }
 }
 
@@ -163,7 +161,7 @@ fn tail_means_come_near_the_fair_optimum() {
 
 /// A scenario of this repository, as `isonomy run` would have it.
 fn run(name: &str, sets: &[&str]) -> Run {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/river_swim").join(name);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/river_swim").join(name);
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
     let loaded = scenario::load(&file, &sets).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
     Run::new(loaded.scenario, Means { threads: 1, device: None }).expect("runs")
