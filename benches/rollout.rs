@@ -13,11 +13,11 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
-const LANES: usize = 1 << 18;
+const LANES: usize = 1 << 19;
 const HORIZON: usize = 100;
 
 fn river() -> Scenario {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/river_swim/group_riverswim.ron");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/river_swim/osband.ron");
     scenario::load(&file, &[]).unwrap_or_else(|problems| panic!("{problems}")).scenario
 }
 
@@ -29,8 +29,8 @@ fn sim(scenario: &Scenario, threads: usize, device: Option<&Device>) -> Sim {
     sim
 }
 
-fn agent_steps(sim: &Sim, horizon: usize) -> u64 {
-    (sim.lanes() * sim.spec().agents() as usize * horizon) as u64
+fn agent_steps(sim: &Sim) -> u64 {
+    (sim.lanes() * sim.spec().agents() as usize * HORIZON) as u64
 }
 
 fn rollouts(criterion: &mut Criterion) {
@@ -50,10 +50,9 @@ fn rollouts(criterion: &mut Criterion) {
     });
     for threads in [1, 2] {
         let mut sim = sim(&scenario, threads, None);
-        group.throughput(Throughput::Elements(agent_steps(&sim, HORIZON)));
+        group.throughput(Throughput::Elements(agent_steps(&sim)));
         group.bench_function(format!("returns, threads {threads}"), |bencher| bencher.iter(|| sim.advance(HORIZON)));
-        let mut rollout = sim.room(20);
-        group.throughput(Throughput::Elements(agent_steps(&sim, 20)));
+        let mut rollout = sim.room(HORIZON);
         group.bench_function(format!("trajectory, threads {threads}"), |bencher| {
             bencher.iter(|| sim.rollout_into(&mut rollout));
         });
@@ -61,7 +60,7 @@ fn rollouts(criterion: &mut Criterion) {
     for choice in [DeviceChoice::Gpu, DeviceChoice::Software] {
         let Ok(Some(device)) = Device::open(choice) else { continue };
         let mut sim = sim(&scenario, 1, Some(&device));
-        group.throughput(Throughput::Elements(agent_steps(&sim, HORIZON)));
+        group.throughput(Throughput::Elements(agent_steps(&sim)));
         group.bench_function(format!("returns, {choice}"), |bencher| bencher.iter(|| sim.advance(HORIZON)));
     }
     group.finish();
@@ -83,13 +82,13 @@ fn seconds(mut work: impl FnMut(), agent_steps: u64) -> f64 {
 fn ratios(_: &mut Criterion) {
     let scenario = river();
     let (mut one, mut two) = (sim(&scenario, 1, None), sim(&scenario, 2, None));
-    let (steps, mut rollout) = (agent_steps(&one, HORIZON), one.room(20));
+    let (steps, mut rollout) = (agent_steps(&one), one.room(HORIZON));
     let key = Key::new(1, Phase::Training, Purpose::Policy);
     let mut words = vec![0; 1024];
     let generator = seconds(|| (0..steps / 512).for_each(|stream| key.fill(stream, 0, black_box(&mut words))), steps);
     let single = seconds(|| one.advance(HORIZON).expect("runs"), steps);
     let double = seconds(|| two.advance(HORIZON).expect("runs"), steps);
-    let exported = seconds(|| one.rollout_into(&mut rollout).expect("runs"), steps * 20 / HORIZON as u64);
+    let exported = seconds(|| one.rollout_into(&mut rollout).expect("runs"), steps);
     println!("returns, one thread: {:.3} G agent-steps/s", 1e-9 / single);
     println!("returns against the generator alone: {:.0} %", 100.0 * generator / single);
     println!("trajectory against returns: {:.0} %", 100.0 * single / exported);

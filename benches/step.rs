@@ -53,5 +53,22 @@ fn ratios(_: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, steps, ratios);
+/// From a scenario in memory to the end of its first step.
+fn cold_start(_: &mut Criterion) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/river_swim/group_multi_task.ron");
+    let text = std::fs::read_to_string(file).expect("a scenario");
+    let mut times: Vec<f64> = (0..5)
+        .map(|_| {
+            let begun = Instant::now();
+            let loaded = scenario::parse(&text, "river", Path::new(""), &[]).unwrap_or_else(|found| panic!("{found}"));
+            let setup = Setup { lanes: 4096, seed: 1, phase: Phase::Training, threads: 1, device: None };
+            Sim::new(&*loaded.scenario.environment, Vec::new(), setup).expect("builds").step();
+            begun.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("cold start to first step, 4,096 lanes: {:.1} ms", 1e3 * times[2]);
+}
+
+criterion_group!(benches, steps, ratios, cold_start);
 criterion_main!(benches);

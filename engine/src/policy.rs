@@ -159,21 +159,46 @@ fn choose_of_two_small(table: &[u32; SMALL], offset: &[u32], state: &[u32], word
     use std::arch::x86_64::*;
     let rows = action.len();
     let (offset, state, words) = (&offset[..rows], &state[..rows], &words[..rows]);
-    // SAFETY: unaligned loads of 16 words within the slices, whose lengths were just made equal.
+    // SAFETY: the table holds two registers.
+    let halves = [0, 16].map(|half| unsafe { _mm512_loadu_si512(table.as_ptr().add(half).cast()) });
+    let whole = rows / 16 * 16;
+    for at in (0..whole).step_by(16) {
+        // A mask that is known to be full costs nothing; masked stores are slow.
+        // SAFETY: these sixteen rows are within the slices, whose lengths were just made equal.
+        unsafe { choose_sixteen(halves, at, 0xffff, offset, state, words, action) };
+    }
+    if whole < rows {
+        // SAFETY: so are the rows of this mask.
+        unsafe { choose_sixteen(halves, whole, (1 << (rows - whole)) - 1, offset, state, words, action) };
+    }
+}
+
+/// Chooses for the rows of `mask` from `at` on.
+///
+/// # Safety
+/// They must be within every slice.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn choose_sixteen(
+    [low, high]: [std::arch::x86_64::__m512i; 2],
+    at: usize,
+    mask: u16,
+    offset: &[u32],
+    state: &[u32],
+    words: &[u32],
+    action: &mut [u32],
+) {
+    use std::arch::x86_64::*;
+    // SAFETY: by the function's contract.
     unsafe {
-        let low = _mm512_loadu_si512(table.as_ptr().cast());
-        let high = _mm512_loadu_si512(table.as_ptr().add(16).cast());
-        let (never, one) = (_mm512_set1_epi32(-1), _mm512_set1_epi32(1));
-        let mut at = 0;
-        while at < rows {
-            let mask = if rows - at >= 16 { 0xffff } else { (1u16 << (rows - at)) - 1 };
-            let load = |from: &[u32]| _mm512_maskz_loadu_epi32(mask, from.as_ptr().add(at).cast());
-            let cell = _mm512_add_epi32(load(offset), load(state));
-            let threshold = _mm512_permutex2var_epi32(low, cell, high);
-            let drawn = _mm512_cmpge_epu32_mask(load(words), threshold) & _mm512_cmpneq_epu32_mask(threshold, never);
-            _mm512_mask_storeu_epi32(action.as_mut_ptr().add(at).cast(), mask, _mm512_maskz_mov_epi32(drawn, one));
-            at += 16;
-        }
+        let load = |from: &[u32]| _mm512_maskz_loadu_epi32(mask, from.as_ptr().add(at).cast());
+        let threshold = _mm512_permutex2var_epi32(low, _mm512_add_epi32(load(offset), load(state)), high);
+        // Held below `NEVER`, so that a comparison says whether it passes.
+        let word = _mm512_min_epu32(load(words), _mm512_set1_epi32(-2));
+        let drawn = _mm512_cmpge_epu32_mask(word, threshold);
+        let chosen = _mm512_maskz_mov_epi32(drawn, _mm512_set1_epi32(1));
+        _mm512_mask_storeu_epi32(action.as_mut_ptr().add(at).cast(), mask, chosen);
     }
 }
 

@@ -3,7 +3,7 @@
 /// Copies `from` to `to`, past the caches where the processor can.
 pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && to.as_ptr().addr().is_multiple_of(16) {
+    if is_x86_feature_detected!("avx512f") {
         // SAFETY: the feature was just detected.
         return unsafe { x86::copy(from, to) };
     }
@@ -13,7 +13,7 @@ pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
 /// Copies values below 256 to bytes, past the caches where the processor can.
 pub(crate) fn narrow(from: &[u32], to: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && to.as_ptr().addr().is_multiple_of(16) {
+    if is_x86_feature_detected!("avx512f") {
         // SAFETY: the feature was just detected.
         return unsafe { x86::narrow(from, to) };
     }
@@ -40,32 +40,48 @@ fn narrow_plain(from: &[u32], to: &mut [u8]) {
 mod x86 {
     use std::arch::x86_64::*;
 
+    /// Bytes of a cache line, which is written whole or not at all.
+    const LINE: usize = 64;
+
+    /// Cuts both where a line of `to` begins, and where the last whole one ends.
+    fn at_lines<'a, T: Copy, U>(from: &'a [T], to: &'a mut [U]) -> [(&'a [T], &'a mut [U]); 3] {
+        let per_line = LINE / size_of::<U>();
+        let head = to.as_ptr().align_offset(LINE).min(to.len());
+        let whole = (to.len() - head) / per_line * per_line;
+        let (from_head, from) = from[..to.len()].split_at(head);
+        let (to_head, to) = to.split_at_mut(head);
+        let (from_lines, from_tail) = from.split_at(whole);
+        let (to_lines, to_tail) = to.split_at_mut(whole);
+        [(from_head, to_head), (from_lines, to_lines), (from_tail, to_tail)]
+    }
+
     #[target_feature(enable = "avx512f")]
     pub(super) fn copy(from: &[f32], to: &mut [f32]) {
-        let mut pieces = to.chunks_exact_mut(4);
-        for (to, from) in (&mut pieces).zip(from.chunks_exact(4)) {
-            // SAFETY: both hold four numbers, and `to` is aligned to 16 bytes because the first one is.
-            unsafe { _mm_stream_ps(to.as_mut_ptr(), _mm_loadu_ps(from.as_ptr())) };
+        let [(from_head, head), (from, to), (from_tail, tail)] = at_lines(from, to);
+        head.copy_from_slice(from_head);
+        for (to, from) in to.chunks_exact_mut(16).zip(from.chunks_exact(16)) {
+            // SAFETY: both hold a line, and `to` begins where one does.
+            unsafe { _mm512_stream_ps(to.as_mut_ptr(), _mm512_loadu_ps(from.as_ptr())) };
         }
-        let rest = pieces.into_remainder();
-        rest.copy_from_slice(&from[from.len() - rest.len()..]);
+        tail.copy_from_slice(from_tail);
     }
 
     #[target_feature(enable = "avx512f")]
     pub(super) fn narrow(from: &[u32], to: &mut [u8]) {
-        let mut pieces = to.chunks_exact_mut(16);
-        for (to, from) in (&mut pieces).zip(from.chunks_exact(16)) {
-            // SAFETY: both hold sixteen numbers, and `to` is aligned to 16 bytes because the first one is.
+        let [(from_head, head), (from, to), (from_tail, tail)] = at_lines(from, to);
+        super::narrow_plain(from_head, head);
+        for (to, from) in to.chunks_exact_mut(LINE).zip(from.chunks_exact(LINE)) {
+            // SAFETY: `from` holds four registers, which become a line, and `to` begins where one does.
             unsafe {
-                let sixteen = _mm512_loadu_si512(from.as_ptr().cast());
-                _mm_stream_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(sixteen));
+                let four = |part: usize| _mm512_cvtepi32_epi8(_mm512_loadu_si512(from.as_ptr().add(16 * part).cast()));
+                let line = _mm512_castsi128_si512(four(0));
+                let line = _mm512_inserti32x4::<1>(line, four(1));
+                let line = _mm512_inserti32x4::<2>(line, four(2));
+                let line = _mm512_inserti32x4::<3>(line, four(3));
+                _mm512_stream_si512(to.as_mut_ptr().cast(), line);
             };
         }
-        let rest = pieces.into_remainder();
-        let tail = &from[from.len() - rest.len()..];
-        for (to, from) in rest.iter_mut().zip(tail) {
-            *to = *from as u8;
-        }
+        super::narrow_plain(from_tail, tail);
     }
 }
 
