@@ -28,8 +28,10 @@ fn rollout(sim: &mut Sim, horizon: usize) -> Rollout {
     sim.rollout(horizon).expect("the processor cannot fail")
 }
 
-fn iterations(run: &mut Run) -> Vec<Iteration> {
-    std::iter::from_fn(|| run.next_iteration().expect("the processor cannot fail")).collect()
+/// What the iterations to come show, as text: a NaN is to be equal to itself.
+fn iterations(run: &mut Run) -> Vec<String> {
+    let next = || run.next_iteration().expect("the processor cannot fail");
+    std::iter::from_fn(next).map(|iteration: Iteration| format!("{iteration:?}")).collect()
 }
 
 /// A typed scenario as a file, and as it is compared.

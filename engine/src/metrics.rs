@@ -88,11 +88,14 @@ pub fn jain(utilities: &[f64]) -> f64 {
     if squares == 0.0 { 1.0 } else { sum * sum / (utilities.len() as f64 * squares) }
 }
 
-/// The Gini index `Σ|x_i − x_j| / (2 n² μ)`: 0 where all have the same. NaN where the mean is not positive.
+/// The Gini index `Σ|x_i − x_j| / (2 n² μ)`: 0 where all have the same. NaN where they differ and the mean is not positive.
 /// Gini 1912.
 pub fn gini(utilities: &[f64]) -> f64 {
     let mut sorted = utilities.to_vec();
     sorted.sort_by(f64::total_cmp);
+    if sorted.first() == sorted.last() {
+        return 0.0;
+    }
     let n = sorted.len() as f64;
     let sum: f64 = sorted.iter().sum();
     if sum <= 0.0 {
@@ -111,5 +114,7 @@ mod tests {
         let x = [1.0, 2.0, 3.0, 4.0];
         assert!((jain(&x) - 0.833333).abs() < 1e-6);
         assert!((gini(&x) - 0.25).abs() < 1e-12);
+        assert_eq!((gini(&[0.0, 0.0]), jain(&[0.0, 0.0])), (0.0, 1.0));
+        assert!(gini(&[-2.0, 1.0]).is_nan());
     }
 }
