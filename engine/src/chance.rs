@@ -60,6 +60,11 @@ impl Lots {
         Lots { least: per_row(&least), thresholds: (0..most).map(nth).collect() }
     }
 
+    /// Whether every row draws the same whatever its word.
+    pub fn are_certain(&self) -> bool {
+        self.thresholds.is_empty()
+    }
+
     /// The outcome of every row's word: [`outcome`] with its own thresholds.
     pub fn draw(&self, words: &[u32], outcomes: &mut [u32]) {
         outcomes.copy_from_slice(&self.least[..outcomes.len()]);

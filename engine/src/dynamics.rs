@@ -15,6 +15,11 @@ pub trait Dynamics: Send + Sync + 'static {
     /// Moves every row by one step and pays it.
     fn step(&self, moves: Moves<'_>);
 
+    /// Whether [`start`](Self::start) looks at its words. Where it does not, their noise is not computed.
+    fn draws_starts(&self) -> bool {
+        true
+    }
+
     /// The same rule for the device.
     fn twin(&self) -> Option<Twin> {
         None

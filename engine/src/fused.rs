@@ -99,10 +99,11 @@ impl Rules {
 
     /// Starts the episodes of neighbouring rows; `made` is the number of steps made before.
     pub(crate) fn start(&self, made: u64, first: u64, words: &mut [u32], state: &mut [u32]) {
-        self.keys.reset.fill(made, first, words);
-        if let Some(dynamics) = &self.dynamics {
-            dynamics.start(Starts { words, state });
+        let Some(dynamics) = &self.dynamics else { return };
+        if dynamics.draws_starts() {
+            self.keys.reset.fill(made, first, words);
         }
+        dynamics.start(Starts { words, state });
     }
 }
 
@@ -290,9 +291,9 @@ fn advance_part(
                 tracks.action[t].write(start, action);
             }
             tile.transition(step, action, state);
+            tile.credit(&mut tracks.reward, t, range.clone());
             tile.shape(step);
-            tile.track(&mut tracks.reward, t, |scratch| &scratch.reward, range.clone());
-            tile.track(&mut tracks.shaped, t, |scratch| &scratch.shaped, range.clone());
+            tile.track(&mut tracks.shaped, t, range.clone());
             if rules.ends(step) {
                 if !tracks.last.is_empty() {
                     tracks.last[episodes].write(start, state);
@@ -358,7 +359,20 @@ impl Tile<'_> {
         if let Some(dynamics) = &self.rules.dynamics {
             dynamics.step(Moves { action, words, state, reward });
         }
-        add(reward, &mut self.scratch.utility[..cells]);
+    }
+
+    /// Adds the rewards to the utilities, and copies them to step `t` of the trajectory, where that is kept.
+    fn credit(&mut self, track: &mut [&mut [f32]], t: usize, range: Range<usize>) {
+        let (cells, tasks) = (self.cells(), self.rules.tasks);
+        let Scratch { reward, utility, .. } = &mut *self.scratch;
+        let (reward, utility) = (&reward[..cells], &mut utility[..cells]);
+        if track.is_empty() {
+            return add(reward, utility);
+        }
+        let mine = reward.chunks_exact(self.len).zip(utility.chunks_exact_mut(self.len));
+        for (block, (reward, utility)) in track[t * tasks..][..tasks].iter_mut().zip(mine) {
+            stream::credit(reward, utility, &mut block[range.clone()]);
+        }
     }
 
     fn shape(&mut self, step: u64) {
@@ -371,13 +385,13 @@ impl Tile<'_> {
         add(&shaped[..cells], &mut taught[..cells]);
     }
 
-    /// Copies one of the scratch ledgers to step `t` of the trajectory, where that is kept.
-    fn track(&self, track: &mut [&mut [f32]], t: usize, of: fn(&Scratch) -> &Vec<f32>, range: Range<usize>) {
+    /// Copies what is taught to step `t` of the trajectory, where that is kept.
+    fn track(&self, track: &mut [&mut [f32]], t: usize, range: Range<usize>) {
         if track.is_empty() {
             return;
         }
         let tasks = self.rules.tasks;
-        for (block, mine) in track[t * tasks..][..tasks].iter_mut().zip(of(self.scratch).chunks_exact(self.len)) {
+        for (block, mine) in track[t * tasks..][..tasks].iter_mut().zip(self.scratch.shaped.chunks_exact(self.len)) {
             stream::copy(mine, &mut block[range.clone()]);
         }
     }

@@ -92,6 +92,10 @@ impl Dynamics for Bank {
         self.starts.draw(starts.words, starts.state);
     }
 
+    fn draws_starts(&self) -> bool {
+        !self.starts.are_certain()
+    }
+
     fn step(&self, moves: Moves<'_>) {
         let (loans, profit) = moves.reward.split_at_mut(moves.state.len());
         lend(&self.terms, &self.hurts, moves.action, moves.words, moves.state, loans, profit);

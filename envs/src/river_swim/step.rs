@@ -151,6 +151,10 @@ impl Dynamics for Rivers {
         self.starts.draw(starts.words, starts.state);
     }
 
+    fn draws_starts(&self) -> bool {
+        !self.starts.are_certain()
+    }
+
     fn step(&self, moves: Moves<'_>) {
         if let Some(small) = &self.small {
             return small.step(moves);
