@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const SUITE: &str = r#"Suite(
+const SUITE: &str = r##"Suite(
     about: "Does caution cost anything?",
     seeds: [1, 2],
     columns: [
@@ -23,12 +23,12 @@ const SUITE: &str = r#"Suite(
         (
             name: "careless",
             scenario: "river.ron",
-            sets: ["iterations=10", r\#"optimizer={"CertaintyEquivalence": (epsilon: 0.5, epsilon_0: 0.1)}"\#],
+            sets: ["iterations=10", r#"optimizer={"CertaintyEquivalence": (epsilon: 0.5, epsilon_0: 0.1)}"#],
         ),
-        (name: "planned", scenario: "river.ron", sets: ["iterations=1", r\#"optimizer={"FairLp": (epsilon: 0.5)}"\#]),
+        (name: "planned", scenario: "river.ron", sets: ["iterations=1", r#"optimizer={"FairLp": (epsilon: 0.5)}"#]),
     ],
 )
-"#;
+"##;
 
 /// A folder with a suite and its scenario.
 struct Bench(tempfile::TempDir);
@@ -39,7 +39,7 @@ impl Bench {
         let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/papers");
         let river = scenarios.join("group_fair_riverswim_multi_task.ron");
         std::fs::copy(river, folder.path().join("river.ron")).expect("it is in the tree");
-        std::fs::write(folder.path().join("suite.ron"), suite.replace("\\#", "#")).expect("it is written");
+        std::fs::write(folder.path().join("suite.ron"), suite).expect("it is written");
         Bench(folder)
     }
 
@@ -88,7 +88,10 @@ fn json_holds_every_value_and_threads_change_none() {
     let rows: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(rows.as_array().expect("an array").len(), 3);
     let regret = &rows[0]["metrics"][2];
-    assert_eq!((&regret["metric"], &regret["at"], &regret["published"]), (&"regret".into(), &20.into(), &"21 | 22".into()));
+    assert_eq!(
+        (&regret["metric"], &regret["at"], &regret["published"]),
+        (&"regret".into(), &20.into(), &"21 | 22".into())
+    );
     // π⁰ is played at first: as much is lost in every episode.
     for (column, episodes) in [(1, 5.0), (2, 20.0)] {
         let metric = &rows[0]["metrics"][column];
@@ -97,7 +100,8 @@ fn json_holds_every_value_and_threads_change_none() {
         }
     }
     let [careless, planned] = [&rows[1]["metrics"], &rows[2]["metrics"]];
-    let values: Vec<f64> = careless[1]["values"].as_array().expect("an array").iter().filter_map(Value::as_f64).collect();
+    let values: Vec<f64> =
+        careless[1]["values"].as_array().expect("an array").iter().filter_map(Value::as_f64).collect();
     let mean = careless[1]["mean"].as_f64().expect("a number");
     assert_eq!(values.len(), 2);
     assert!((mean - (values[0] + values[1]) / 2.0).abs() < 1e-12);
@@ -142,7 +146,7 @@ fn mistakes_are_told_where_they_are() {
         &[
             "suite.ron:5:18: no run has a metric `violatons`",
             "help: did you mean `violations`?",
-            "suite.ron:7:31: no run has 21 iterations",
+            "suite.ron:7:32: no run has 21 iterations",
         ],
     );
     let several = SUITE
@@ -150,9 +154,13 @@ fn mistakes_are_told_where_they_are() {
         .replace("seeds: [1, 2]", "seeds: [1, 1]")
         .replace("beta_scale=0.001", "beta_scale=-1")
         .replace("iterations=10", "iteratons=10");
-    let told = ["suite.ron:3:16: seed 1 is there already", "suite.ron:13:23: there is no such file", "suite.ron:20:20: "];
+    let told =
+        ["suite.ron:3:16: seed 1 is there already", "suite.ron:13:23: there is no such file", "suite.ron:20:20: "];
     Bench::new(&several).complains(&[], &told);
-    let field = SUITE.replace("scenario: \"river.ron\",\n            sets: [\"iterations=10\"", "scenaro: \"river.ron\", sets: [\"iterations=10\"");
+    let field = SUITE.replace(
+        "scenario: \"river.ron\",\n            sets: [\"iterations=10\"",
+        "scenaro: \"river.ron\", sets: [\"iterations=10\"",
+    );
     assert_ne!(field, SUITE);
     Bench::new(&field).complains(&[], &["suite.ron:19:", "unknown field `scenaro`", "did you mean `scenario`?"]);
     Bench::new(SUITE).complains(&["--seeds", "3"], &["the suite has 2"]);
@@ -165,7 +173,10 @@ fn check_knows_suites() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("suite.ron: ok"));
     let output = Bench::new(&SUITE.replace("seeds: [1, 2]", "seeds: []")).command(&["check", "suite.ron"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("suite.ron:3:12: a suite needs at least one"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("suite.ron:3:12: a suite needs at least one"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -180,4 +191,24 @@ fn a_run_that_cannot_begin_is_a_row() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("| κ = 1e-3, pooled, seed 2 | failed: optimizer.OptPess"), "{text}");
     assert!(text.contains("| planned | –"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_finished_when_it_is_interrupted_is_printed() {
+    use std::process::Stdio;
+    let long = SUITE.replace("iterations=10\"", "iterations=100000000\"");
+    assert_ne!(long, SUITE);
+    let bench = Bench::new(&long);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_isonomy"));
+    command.current_dir(bench.0.path()).args(["bench", "suite.ron", "--format", "csv", "--threads", "1"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("there is a kill");
+    assert!(sent.success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    let lines = String::from_utf8(output.stdout).expect("it is text");
+    assert_eq!(lines.lines().count(), 1 + 2 * 4, "both seeds of the first run: {lines}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("4 of 6 runs are not in the result"));
 }

@@ -183,7 +183,8 @@ impl Suite {
         for (index, seed) in self.seeds.iter().enumerate() {
             if !known.insert(seed) {
                 let help = "the same seed gives the same run, which would count twice";
-                problems.push(Problem::at(format!("seeds[{index}]"), format!("seed {seed} is there already")).help(help));
+                problems
+                    .push(Problem::at(format!("seeds[{index}]"), format!("seed {seed} is there already")).help(help));
             }
         }
         let columns = self.columns.len();
@@ -194,7 +195,9 @@ impl Suite {
             }
             if method.published.len() > columns {
                 let message = format!("{} published values for {columns} columns", method.published.len());
-                problems.push(Problem::at(format!("runs[{index}].published"), message).help("write \"\" where there is none"));
+                problems.push(
+                    Problem::at(format!("runs[{index}].published"), message).help("write \"\" where there is none"),
+                );
             }
         }
         problems

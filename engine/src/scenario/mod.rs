@@ -14,10 +14,10 @@ mod source;
 mod tree;
 mod written;
 
+pub(crate) use check::nearest;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use load::{Loaded, load, parse};
 pub use schema::schema;
-pub(crate) use check::nearest;
 pub(crate) use written::Written;
 
 #[cfg(test)]
