@@ -181,10 +181,10 @@ fn check_knows_suites() {
 
 #[test]
 fn a_run_that_cannot_begin_is_a_row() {
-    // Fairer than π⁰ can be: the learner refuses.
     let refused = SUITE.replace("(epsilon: 0.5)}", "(epsilon: 0.5, solver: Impossible)}");
     assert_ne!(refused, SUITE);
     Bench::new(&refused).complains(&[], &["Impossible"]);
+    // That π⁰ is not fair shows only when the learner begins.
     let unfair = SUITE.replace("\"optimizer.OptPess.beta_scale=0.001\"", "\"optimizer.OptPess.pi0=Always(1)\"");
     let output = Bench::new(&unfair).bench(&["--format", "md"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
