@@ -9,6 +9,7 @@
 //!    in the stages of [`sim`], fused in `fused`, or on a device in [`gpu`].
 //! 4. [`fairness`] rewards rewrite what the policy is taught; a [`rollout`] keeps what happened.
 //! 5. An [`optimizer`] improves the policy; [`run`] repeats all this; [`metrics`] judge it; [`record`] writes it down.
+//!    A [`suite`] makes many such runs and puts their numbers side by side.
 
 extern crate self as isonomy_engine;
 
@@ -39,6 +40,7 @@ pub mod scenario;
 pub mod sim;
 pub mod spec;
 mod stream;
+pub mod suite;
 pub mod welfare;
 
 pub use fused::Keys;

@@ -1,16 +1,16 @@
 //! `isonomy check FILE…`
 
 use super::{Failure, Outcome, print};
-use isonomy_engine::scenario;
+use isonomy_engine::{scenario, suite};
 use std::path::{Path, PathBuf};
 
-/// Says everything that is wrong with scenario files; a folder stands for all `.ron` files in it
+/// Says everything that is wrong with scenario files and suites; a folder stands for all `.ron` files in it
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Files or folders
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Replaces a value before checking, e.g. `--set environment.RiverSwim.places=9`
+    /// Replaces a value of scenarios before checking, e.g. `--set environment.RiverSwim.places=9`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     sets: Vec<String>,
 }
@@ -22,8 +22,12 @@ pub(super) fn check(args: Args) -> Result<Outcome, Failure> {
     }
     let mut bad = 0;
     for file in &files {
-        match scenario::load(file, &args.sets) {
-            Ok(_) => print(format_args!("{}: ok", file.display()))?,
+        let outcome = match suite::is_suite(file) {
+            true => suite::load(file).map(|_| ()),
+            false => scenario::load(file, &args.sets).map(|_| ()),
+        };
+        match outcome {
+            Ok(()) => print(format_args!("{}: ok", file.display()))?,
             Err(problems) => {
                 bad += 1;
                 eprintln!("{problems}");

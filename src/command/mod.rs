@@ -1,5 +1,6 @@
 //! The command line: one file per command. Data goes to stdout, talk to stderr.
 
+mod bench;
 mod check;
 mod completions;
 mod device;
@@ -25,6 +26,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Bench(bench::Args),
     Check(check::Args),
     List(list::Args),
     Explain(explain::Args),
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Bench(args) => bench::bench(args),
         Command::Check(args) => check::check(args),
         Command::List(args) => list::list(args),
         Command::Explain(args) => explain::explain(args),

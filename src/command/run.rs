@@ -145,7 +145,7 @@ fn next_free(base: &Path) -> Result<PathBuf, Failure> {
 /// Iterates until all is done or the user interrupts.
 fn drive(mut run: Run, mut folder: Folder, every: Duration, format: Format) -> Result<Outcome, Failure> {
     let interrupted = listen()?;
-    let bar = progress(run.scenario());
+    let bar = progress(u64::from(run.scenario().iterations.get()));
     let mut saved = Instant::now();
     while let Some(iteration) = run.next_iteration()? {
         folder.write(&iteration)?;
@@ -173,7 +173,7 @@ fn drive(mut run: Run, mut folder: Folder, every: Duration, format: Format) -> R
 }
 
 /// A flag that the first Ctrl-C sets; the second one leaves at once.
-fn listen() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn listen() -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
     ctrlc::set_handler(move || {
@@ -186,10 +186,10 @@ fn listen() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// A bar on a terminal, nothing elsewhere.
-fn progress(scenario: &Scenario) -> ProgressBar {
+pub(super) fn progress(iterations: u64) -> ProgressBar {
     let target =
         if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(u64::from(scenario.iterations.get())), target);
+    let bar = ProgressBar::with_draw_target(Some(iterations), target);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}  {elapsed}, {eta} to go");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
@@ -250,7 +250,7 @@ fn number(value: f64) -> String {
 }
 
 /// A name as a cell of CSV.
-fn cell(name: &str) -> String {
+pub(super) fn cell(name: &str) -> String {
     let plain = !name.contains([',', '"', '\n', '\r']);
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }

@@ -13,7 +13,7 @@ use isonomy::engine::sim::{Setup, Sim};
 use isonomy::engine::spec::Spec;
 use std::path::{Path, PathBuf};
 
-/// Every scenario file below `scenarios/` and `tests/odd/`, in the order of their names.
+/// Every scenario file below `scenarios/` and `tests/odd/`, in the order of their names. Suites are none.
 pub fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = ["scenarios", "tests/odd"].map(|name| root().join(name)).to_vec();
@@ -21,6 +21,7 @@ pub fn files() -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).expect("the folder is in the tree") {
             let path = entry.expect("it can be listed").path();
             match path.extension() {
+                _ if path.ends_with("suites") => {}
                 _ if path.is_dir() => folders.push(path),
                 Some(extension) if extension == "ron" => files.push(path),
                 _ => {}

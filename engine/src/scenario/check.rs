@@ -448,7 +448,7 @@ fn one_of(heading: &str, names: &[&str]) -> String {
 }
 
 /// The known name that is nearest to what was written, if one is near.
-pub(super) fn nearest<'n>(written: &str, known: &[&'n str]) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(written: &str, known: &[&'n str]) -> Option<&'n str> {
     // Quadratic in the length: what is much longer than any name is none.
     if written.len() > 100 {
         return None;

@@ -51,12 +51,12 @@ pub fn parse(text: &str, name: &str, folder: &Path, sets: &[String]) -> Result<L
 }
 
 /// A file that cannot be read as text: where it stops being text, and why.
-fn unreadable(name: &str, (line, column, message): (usize, usize, String)) -> Diagnostic {
+pub(super) fn unreadable(name: &str, (line, column, message): (usize, usize, String)) -> Diagnostic {
     Diagnostic { file: name.to_owned(), line, column, length: 1, source_line: None, message, help: None }
 }
 
 /// A file's text without byte order mark, or line, column and message of what keeps it from being read.
-fn read(file: &Path) -> Result<String, (usize, usize, String)> {
+pub(super) fn read(file: &Path) -> Result<String, (usize, usize, String)> {
     let whole = |message: String| (1, 1, message);
     let io = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => whole("there is no such file".to_owned()),
@@ -375,19 +375,19 @@ impl PartReader<'_> {
 }
 
 /// How scenario files are read.
-fn options() -> ron::Options {
+pub(super) fn options() -> ron::Options {
     ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_NEWTYPES)
 }
 
 /// A problem at the place that its path names.
-fn of_problem(text: &Text, root: &Node, problem: Problem) -> Mistake {
+pub(super) fn of_problem(text: &Text, root: &Node, problem: Problem) -> Mistake {
     let node = path::find(root, &problem.path).node;
     let span = if problem.path.is_empty() { node.opening(&text.text) } else { node.span.clone() };
     Mistake { span, message: problem.message, help: problem.help }
 }
 
 /// What `ron` has to say about a text that the schema allows; places are counted from `origin`.
-fn of_ron(text: &str, origin: usize, error: &ron::error::SpannedError) -> Mistake {
+pub(super) fn of_ron(text: &str, origin: usize, error: &ron::error::SpannedError) -> Mistake {
     let at = |position: &ron::error::Position| offset(text, position.line, position.col).saturating_sub(origin);
     let (start, end) = (at(&error.span.start), at(&error.span.end));
     let mut message = error.code.to_string();

@@ -12,10 +12,13 @@ mod path;
 mod schema;
 mod source;
 mod tree;
+mod written;
 
+pub(crate) use check::nearest;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use load::{Loaded, load, parse};
 pub use schema::schema;
+pub(crate) use written::Written;
 
 #[cfg(test)]
 mod tests;
