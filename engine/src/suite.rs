@@ -150,10 +150,7 @@ pub fn load(file: &Path) -> Result<Plan, Diagnostics> {
         match method.load(written.folder()) {
             Ok(one) => loaded.push(one),
             Err(refused) => refused.into_iter().for_each(|one| {
-                note(one.map_or_else(
-                    |problem| written.diagnose(problem.under(&format!("runs[{index}]"))),
-                    |diagnostic| diagnostic,
-                ));
+                note(one.unwrap_or_else(|problem| written.diagnose(problem.under(&format!("runs[{index}]")))));
             }),
         }
     }
