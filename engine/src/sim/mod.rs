@@ -1,10 +1,12 @@
 //! Sim: one World, one `Step` schedule, the order of its stages, and rollouts of many steps.
 
-use crate::columns::{self, Column, Group, Return, Reward, Row, Shaped, Stored, Taught, Utility, scalars};
+mod systems;
+
+use crate::columns::{self, Column, Group, Return, Reward, Row, Shaped, Stored, Taught, Utility};
 use crate::dynamics::Dynamics;
 use crate::environment::Environment;
 use crate::fairness::FairnessReward;
-use crate::fused::{self, Columns, Keys, Ledger, Rules, Scratch, by_task};
+use crate::fused::{self, Columns, Keys, Rules, Scratch};
 use crate::gpu;
 use crate::memory;
 use crate::metrics::Returns;
@@ -15,7 +17,10 @@ use crate::rollout::Rollout;
 use crate::spec::Spec;
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::{LogLevel, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
-use bevy_ecs::system::{ScheduleSystem, SystemState};
+use bevy_ecs::system::ScheduleSystem;
+use systems::{
+    act, credit, finish, lend, record_choices, record_last, record_rewards, restart, shape, start, transition,
+};
 
 /// The schedule that makes one step of all lanes.
 #[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
@@ -541,151 +546,4 @@ pub struct Snapshot {
     pub expected: Option<Vec<f64>>,
     /// All columns, one after the other.
     pub columns: Vec<u8>,
-}
-
-fn act<O: Column, A: Column>(
-    rules: Res<Rules>,
-    policy: Res<Acting>,
-    clock: Res<Clock>,
-    mut memory: ResMut<Memory>,
-    mut agents: Query<(&O, &mut A)>,
-) {
-    let Some((observation, mut action)) = columns::only(&mut agents) else { return };
-    let (observation, action): (&[u32], &mut [u32]) = (bytemuck::cast_slice(observation), scalars(&mut action));
-    for range in fused::tiles(&rules, observation.len()) {
-        let words = &mut memory.0.words[..range.len()];
-        let first = range.start as u64;
-        fused::choose(&rules, &policy.0, clock.step, first, &observation[range.clone()], words, &mut action[range]);
-    }
-}
-
-fn transition<S: Column, A: Column>(
-    rules: Res<Rules>,
-    clock: Res<Clock>,
-    mut memory: ResMut<Memory>,
-    mut agents: Query<(&mut S, &A)>,
-    mut ledger: Query<&mut Reward>,
-) {
-    let (Some((mut state, action)), Some(mut reward)) = (columns::only(&mut agents), columns::only(&mut ledger)) else {
-        return;
-    };
-    let (state, reward) = (scalars(&mut state), scalars(&mut reward));
-    fused::transition(&rules, clock.step, bytemuck::cast_slice(action), state, reward, &mut memory.0);
-}
-
-fn credit(mut ledger: Query<(&Reward, &mut Utility)>) {
-    if let Some((reward, mut utility)) = columns::only(&mut ledger) {
-        fused::add(bytemuck::cast_slice(reward), scalars(&mut utility));
-    }
-}
-
-fn shape(rules: Res<Rules>, clock: Res<Clock>, mut ledger: Query<(&Reward, &Utility, &mut Shaped, &mut Taught)>) {
-    if rules.fairness.is_empty() {
-        return;
-    }
-    if let Some((reward, utility, mut shaped, mut taught)) = columns::only(&mut ledger) {
-        let shaped = scalars(&mut shaped);
-        rules.shape(clock.step, bytemuck::cast_slice(reward), bytemuck::cast_slice(utility), shaped);
-        fused::add(shaped, scalars(&mut taught));
-    }
-}
-
-fn record_choices<O: Column, A: Column>(
-    clock: Res<Clock>,
-    mut recording: ResMut<Recording>,
-    mut agents: Query<(&O, &A)>,
-) {
-    let (Some(rollout), Some((observation, action))) = (&mut recording.0, columns::only(&mut agents)) else { return };
-    let start = (clock.step - rollout.first_step) as usize * rollout.rows();
-    rollout.observation.write(start, bytemuck::cast_slice(observation));
-    rollout.action.write(start, bytemuck::cast_slice(action));
-}
-
-fn record_rewards(
-    rules: Res<Rules>,
-    clock: Res<Clock>,
-    mut recording: ResMut<Recording>,
-    mut ledger: Query<(&Reward, &Shaped)>,
-) {
-    let (Some(rollout), Some((reward, shaped))) = (&mut recording.0, columns::only(&mut ledger)) else { return };
-    let start = (clock.step - rollout.first_step) as usize * reward.len();
-    rollout.reward[start..][..reward.len()].copy_from_slice(bytemuck::cast_slice(reward));
-    if !rules.fairness.is_empty() {
-        rollout.shaped[start..][..shaped.len()].copy_from_slice(bytemuck::cast_slice(shaped));
-    }
-}
-
-fn record_last<O: Column>(clock: Res<Clock>, mut recording: ResMut<Recording>, mut agents: Query<&O>) {
-    let (Some(rollout), Some(observation)) = (&mut recording.0, columns::only(&mut agents)) else { return };
-    if clock.ends() {
-        let limit = u64::from(clock.time_limit);
-        let episode = (clock.step / limit - rollout.first_step / limit) as usize;
-        rollout.final_observation.write(episode * observation.len(), bytemuck::cast_slice(observation));
-    }
-}
-
-fn finish(mut ledger: Query<(&mut Utility, &mut Return)>) {
-    if let Some((mut utility, mut returns)) = columns::only(&mut ledger) {
-        let utility = scalars(&mut utility);
-        fused::add(utility, scalars(&mut returns));
-        utility.fill(0.0);
-    }
-}
-
-fn restart<S: Column>(rules: Res<Rules>, clock: Res<Clock>, mut memory: ResMut<Memory>, mut agents: Query<&mut S>) {
-    if let Some(mut state) = columns::only(&mut agents) {
-        start_rows(&rules, clock.step + 1, scalars(&mut state), &mut memory.0);
-    }
-}
-
-type Fused<'w, 's, S, A> = (
-    Res<'w, Rules>,
-    Res<'w, Acting>,
-    Query<'w, 's, (&'static mut S, &'static mut A)>,
-    Query<
-        'w,
-        's,
-        (&'static mut Reward, &'static mut Shaped, &'static mut Utility, &'static mut Return, &'static mut Taught),
-    >,
-);
-
-/// Lends out all columns at once.
-fn lend<S: Column, A: Column>(
-    state: &mut Option<SystemState<Fused<'static, 'static, S, A>>>,
-    world: &mut World,
-    borrower: &mut dyn FnMut(&Rules, &PolicyTable, Columns<'_>),
-) {
-    let system = state.get_or_insert_with(|| SystemState::new(world));
-    let Ok((rules, policy, mut agents, mut ledger)) = system.get_mut(world) else { return };
-    let (Some((mut state, mut action)), Some((mut reward, mut shaped, mut utility, mut returns, mut taught))) =
-        (columns::only(&mut agents), columns::only(&mut ledger))
-    else {
-        return;
-    };
-    let tasks = rules.tasks;
-    let ledger = Ledger {
-        reward: by_task(reward.bypass_change_detection(), tasks),
-        shaped: by_task(shaped.bypass_change_detection(), tasks),
-        utility: by_task(utility.bypass_change_detection(), tasks),
-        returns: by_task(returns.bypass_change_detection(), tasks),
-        taught: by_task(taught.bypass_change_detection(), tasks),
-    };
-    borrower(&rules, &policy.0, Columns { state: scalars(&mut state), action: scalars(&mut action), ledger });
-}
-
-/// Starts the first episodes.
-fn start<S: Column>(world: &mut World) {
-    let mut system = SystemState::<(Res<Rules>, ResMut<Memory>, Query<&mut S>)>::new(world);
-    if let Ok((rules, mut memory, mut agents)) = system.get_mut(world)
-        && let Some(mut state) = columns::only(&mut agents)
-    {
-        start_rows(&rules, 0, scalars(&mut state), &mut memory.0);
-    }
-}
-
-fn start_rows(rules: &Rules, made: u64, state: &mut [u32], scratch: &mut Scratch) {
-    for range in fused::tiles(rules, state.len()) {
-        let words = &mut scratch.words[..range.len()];
-        rules.start(made, range.start as u64, words, &mut state[range]);
-    }
 }
