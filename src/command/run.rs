@@ -105,7 +105,7 @@ fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Option<Run>, Folder)>,
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut manifest = Manifest::new(&name, &loaded.scenario, &loaded.text);
     if let Some(device) = means.device {
-        manifest.device = "gpu".to_owned();
+        manifest.device = if device.info().kind.is_gpu() { "gpu" } else { "software" }.to_owned();
         manifest.adapter = Some(device.describe());
     }
     manifest.command = std::env::args().skip(1).collect();

@@ -34,7 +34,7 @@ pub struct Manifest {
     pub iterations: u64,
     /// When and how the policy is evaluated.
     pub evaluation: Option<Evaluation>,
-    /// Kind of device, `cpu` or `gpu`.
+    /// Kind of device: `cpu`, `gpu` or `software`.
     pub device: String,
     /// Name of the adapter, where there is one.
     pub adapter: Option<String>,
