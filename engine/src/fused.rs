@@ -365,13 +365,12 @@ impl Tile<'_> {
     fn credit(&mut self, track: &mut [&mut [f32]], t: usize, range: Range<usize>) {
         let (cells, tasks) = (self.cells(), self.rules.tasks);
         let Scratch { reward, utility, .. } = &mut *self.scratch;
-        let (reward, utility) = (&reward[..cells], &mut utility[..cells]);
+        add(&reward[..cells], &mut utility[..cells]);
         if track.is_empty() {
-            return add(reward, utility);
+            return;
         }
-        let mine = reward.chunks_exact(self.len).zip(utility.chunks_exact_mut(self.len));
-        for (block, (reward, utility)) in track[t * tasks..][..tasks].iter_mut().zip(mine) {
-            stream::credit(reward, utility, &mut block[range.clone()]);
+        for (block, reward) in track[t * tasks..][..tasks].iter_mut().zip(reward.chunks_exact(self.len)) {
+            stream::copy(reward, &mut block[range.clone()]);
         }
     }
 

@@ -10,16 +10,6 @@ pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
     to.copy_from_slice(from);
 }
 
-/// Adds `from` to `sum`, and copies it to `to` as [`copy`] does.
-pub(crate) fn credit(from: &[f32], sum: &mut [f32], to: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") {
-        // SAFETY: the feature was just detected.
-        return unsafe { x86::credit(from, sum, to) };
-    }
-    credit_plain(from, sum, to);
-}
-
 /// Copies values below 256 to bytes, past the caches where the processor can.
 pub(crate) fn narrow(from: &[u32], to: &mut [u8]) {
     #[cfg(target_arch = "x86_64")]
@@ -43,14 +33,6 @@ pub(crate) fn fence() {
 fn narrow_plain(from: &[u32], to: &mut [u8]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from as u8;
-    }
-}
-
-#[multiversion::multiversion(targets("x86_64+avx2"))]
-fn credit_plain(from: &[f32], sum: &mut [f32], to: &mut [f32]) {
-    for ((to, sum), from) in to.iter_mut().zip(sum).zip(from) {
-        *sum += from;
-        *to = *from;
     }
 }
 
@@ -85,24 +67,6 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f")]
-    pub(super) fn credit(from: &[f32], sum: &mut [f32], to: &mut [f32]) {
-        let (rest, whole) = (sum, to.len());
-        let [(from_head, head), (from, to), (from_tail, tail)] = at_lines(from, to);
-        let (sum_head, sum) = rest[..whole].split_at_mut(head.len());
-        let (sum, sum_tail) = sum.split_at_mut(to.len());
-        super::credit_plain(from_head, sum_head, head);
-        for ((to, sum), from) in to.chunks_exact_mut(16).zip(sum.chunks_exact_mut(16)).zip(from.chunks_exact(16)) {
-            // SAFETY: all three hold a line, and `to` begins where one does.
-            unsafe {
-                let reward = _mm512_loadu_ps(from.as_ptr());
-                _mm512_storeu_ps(sum.as_mut_ptr(), _mm512_add_ps(_mm512_loadu_ps(sum.as_ptr()), reward));
-                _mm512_stream_ps(to.as_mut_ptr(), reward);
-            };
-        }
-        super::credit_plain(from_tail, sum_tail, tail);
-    }
-
-    #[target_feature(enable = "avx512f")]
     pub(super) fn narrow(from: &[u32], to: &mut [u8]) {
         let [(from_head, head), (from, to), (from_tail, tail)] = at_lines(from, to);
         super::narrow_plain(from_head, head);
@@ -134,12 +98,7 @@ mod tests {
             let mut floats = vec![0.0; 256];
             narrow(&from[..len], &mut bytes[start..start + len]);
             copy(&rewards[..len], &mut floats[start..start + len]);
-            let mut sums = rewards[..len].to_vec();
-            let mut credited = vec![0.0; 256];
-            credit(&rewards[..len], &mut sums, &mut credited[start..start + len]);
             fence();
-            assert_eq!(credited, floats);
-            assert!(sums.iter().zip(&rewards).all(|(sum, reward)| *sum == reward + reward));
             assert!(bytes[start..start + len].iter().zip(&from).all(|(to, from)| u32::from(*to) == *from));
             assert_eq!(floats[start..start + len], rewards[..len]);
             assert!(bytes[start + len..].iter().all(|&byte| byte == 0));
