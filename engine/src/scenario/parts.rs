@@ -148,6 +148,11 @@ impl<'a> Parts<'a> {
             let help = "choose an optimizer that learns from rollouts, or an environment with a finite model";
             problems.push(Problem::at("optimizer", message).help(help));
         }
+        if self.fairness.given() && !needs.trajectory {
+            let message = format!("fairness rewards rewrite rollouts, and {name} does not learn from them here");
+            let help = "use an optimizer that learns from rollouts, or remove the fairness rewards";
+            problems.push(Problem::at("fairness", message).help(help));
+        }
         if let Some(horizon) = self.horizon
             && needs.episodes
             && !horizon.get().is_multiple_of(spec.time_limit)
