@@ -52,6 +52,11 @@ pub trait Learner: Send {
     /// Improves the policy; returns what is worth plotting, by name.
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)>;
 
+    /// The same where nobody asks what is worth plotting.
+    fn learn(&mut self, rollout: &Rollout) {
+        self.update(rollout);
+    }
+
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.
     fn snapshot(&self) -> Vec<u8>;
 

@@ -387,6 +387,18 @@ impl Sim {
         Ok(())
     }
 
+    /// Whether [`lend_columns`](Self::lend_columns) lends any.
+    pub(crate) fn lends(&self) -> bool {
+        self.lend.is_some()
+    }
+
+    /// Lends all columns to who advances them in its own way. Clock and returns are the borrower's affair.
+    pub(crate) fn lend_columns(&mut self, borrower: &mut dyn FnMut(&Rules, Columns<'_>)) {
+        if let Some(lend) = &mut self.lend {
+            lend(&mut self.world, &mut |rules, _, columns| borrower(rules, columns));
+        }
+    }
+
     fn look_ahead(&mut self, rollout: Option<&mut Rollout>) {
         if let (Some(rollout), Some(observation)) = (rollout, self.observation) {
             rollout.next_observation.write(0, bytemuck::cast_slice((observation.bytes)(&mut self.world)));
