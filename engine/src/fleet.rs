@@ -142,6 +142,11 @@ impl<'a> Fleet<'a> {
         self.members.len()
     }
 
+    /// Iterations of a whole run.
+    pub fn iterations(&self) -> u64 {
+        self.shape.iterations
+    }
+
     /// Iterations done.
     pub fn done(&self) -> u64 {
         self.done
