@@ -25,6 +25,8 @@ struct Job {
 
 /// Shares of the work for every thread, so that nobody waits long for the last one.
 const SHARES: usize = 4;
+/// Runs that are worth more side by side than shared out so finely.
+const FEW: usize = 8;
 
 impl Plan {
     /// Makes all runs with all seeds that are not `done` on so many threads. Returns all trials, also those that were
@@ -79,7 +81,8 @@ impl Plan {
         for (_, mut group) in groups {
             group.sort_unstable();
             let room = group.iter().map(|job| self.ready[job.cell].room).min().unwrap_or(1);
-            let size = group.len().div_ceil(SHARES * threads.max(1)).clamp(1, room);
+            let (runs, threads) = (group.len(), threads.max(1));
+            let size = runs.div_ceil(SHARES * threads).max(FEW.min(runs.div_ceil(threads))).min(room);
             units.extend(group.chunks(size).map(<[Job]>::to_vec));
         }
         // Long ones first: a short one fills the gap at the end.
