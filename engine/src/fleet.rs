@@ -82,7 +82,7 @@ impl<'a> Fleet<'a> {
         let spec = scenario.environment.spec();
         let cells = u64::from(spec.observation.count()) * spec.groups.len() as u64;
         let table = cells * u64::from(spec.action.count()) * u64::from(spec.time_limit);
-        let learns = scenario.optimizer.is_some() && scenario.policy.is_some();
+        let learns = scenario.optimizer.is_some() && scenario.policy.is_some() && spec.action.is_discrete();
         if !learns || !scenario.fairness.is_empty() || scenario.evaluation.is_some() || table > LARGEST {
             return 1;
         }
@@ -236,7 +236,7 @@ impl<'a> Fleet<'a> {
         let tell = |(member, sums): (&mut Member<'_>, Vec<f32>)| {
             let training = (episodes > 0).then(|| {
                 let returns = Returns::from_sums(&spec, &sums, episodes);
-                Earnings { returns, sums, episodes, taught: None }
+                Earnings { returns, sums, episodes, taught: None, measures: Vec::new() }
             });
             let exact = model.as_ref().map(|model| model.evaluate(&spec, &member.acting));
             let known = model.as_deref().map(|model| Exact { spec: &spec, model, policy: &member.acting });
