@@ -67,6 +67,9 @@ struct Shape {
     iterations: u64,
 }
 
+/// What an iteration of a run showed, by name: the columns of `metrics.csv`.
+pub type Metrics = Vec<(String, f64)>;
+
 /// A fleet, and by index the runs that cannot begin.
 pub type Begun<'a> = (Fleet<'a>, Vec<(usize, BuildError)>);
 
@@ -154,8 +157,7 @@ impl<'a> Fleet<'a> {
 
     /// Makes the next iteration of all runs; false where all are done. Where it is to be `told`, it gets every run's
     /// metrics: what is not asked for is not computed.
-    #[allow(clippy::type_complexity)]
-    pub fn next_iteration(&mut self, told: Option<&mut Vec<Vec<(String, f64)>>>) -> bool {
+    pub fn next_iteration(&mut self, told: Option<&mut Vec<Metrics>>) -> bool {
         if self.done >= self.shape.iterations {
             return false;
         }
@@ -166,9 +168,9 @@ impl<'a> Fleet<'a> {
         match told {
             Some(told) => *told = self.tell(first),
             None => {
-                let spec = self.sim.spec();
+                let nothing = Rollout::new(self.sim.spec(), 0, 0, 0, false);
                 for member in &mut self.members {
-                    member.learner.learn(member.rollout.as_ref().unwrap_or(&Rollout::new(spec, 0, 0, 0, false)));
+                    member.learner.learn(member.rollout.as_ref().unwrap_or(&nothing));
                 }
             }
         }
@@ -222,7 +224,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// What the iteration that began at step `first` showed, run by run.
-    fn tell(&mut self, first: u64) -> Vec<Vec<(String, f64)>> {
+    fn tell(&mut self, first: u64) -> Vec<Metrics> {
         let spec = self.sim.spec().clone();
         let mut sums: Vec<Vec<f32>> = Vec::new();
         let Shape { rows, time_limit, horizon, .. } = self.shape;
@@ -232,7 +234,7 @@ impl<'a> Fleet<'a> {
         });
         let last = first + horizon as u64;
         let episodes = last / time_limit - first / time_limit;
-        let (number, model, room) = (self.done, &self.model, Rollout::new(&spec, 0, 0, 0, false));
+        let (number, model, nothing) = (self.done, &self.model, Rollout::new(&spec, 0, 0, 0, false));
         let tell = |(member, sums): (&mut Member<'_>, Vec<f32>)| {
             let training = (episodes > 0).then(|| {
                 let returns = Returns::from_sums(&spec, &sums, episodes);
@@ -243,7 +245,7 @@ impl<'a> Fleet<'a> {
             let returns = exact.as_ref().or(training.as_ref().map(|earnings| &earnings.returns));
             let judged = returns.map(|returns| run::judge(&member.scenario.constraints, returns, known));
             let (overruns, unjudged) = judged.unwrap_or_default();
-            let update = member.learner.update(member.rollout.as_ref().unwrap_or(&room));
+            let update = member.learner.update(member.rollout.as_ref().unwrap_or(&nothing));
             let (evaluation, fairness, state_hash) = (None, Vec::new(), 0);
             let shown = Iteration {
                 number,
@@ -309,13 +311,7 @@ impl Work<'_> {
     }
 
     /// Copies a column into entry `at` of the runs' trajectories.
-    fn track(
-        &self,
-        members: &mut [Member<'_>],
-        codes: impl Fn(&mut Rollout) -> &mut Codes,
-        at: usize,
-        column: &[u32],
-    ) {
+    fn track(&self, members: &mut [Member<'_>], codes: impl Fn(&mut Rollout) -> &mut Codes, at: usize, column: &[u32]) {
         for (member, mine) in members.iter_mut().zip(column.chunks_exact(self.shape.rows)) {
             if let Some(rollout) = &mut member.rollout {
                 codes(rollout).copy(at * mine.len(), mine);

@@ -275,7 +275,8 @@ fn objects(plan: &Plan, trials: &[Trial]) -> Value {
     let row = |cell: usize| {
         let metric = |column: usize| {
             let spread = Spread::of(&values(trials, cell, column));
-            let interval = spread.and_then(|Spread { mean, confidence, .. }| confidence.map(|by| [mean - by, mean + by]));
+            let interval =
+                spread.and_then(|Spread { mean, confidence, .. }| confidence.map(|by| [mean - by, mean + by]));
             let number = |of: fn(&Spread) -> f64| spread.as_ref().map(of);
             let each: Vec<Option<f64>> = done(trials, cell).map(|(_, values)| values[column]).collect();
             json!({

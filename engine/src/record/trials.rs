@@ -56,8 +56,7 @@ impl Trials {
                 _ => return Err(RecordError::NotASuite { path: path.to_owned() }),
             }
         }
-        let written =
-            Written { schema: SCHEMA, isonomy: env!("CARGO_PKG_VERSION").to_owned(), kept: plan.keep() };
+        let written = Written { schema: SCHEMA, isonomy: env!("CARGO_PKG_VERSION").to_owned(), kept: plan.keep() };
         let file = path.join(SUITE);
         let text = serde_json::to_vec_pretty(&written).map_err(|error| RecordError::unreadable(&file, error))?;
         disk::write_bytes(&file, &text)?;
@@ -113,8 +112,8 @@ impl Trials {
     /// Keeps runs that came to an end; returns when they are on the disk.
     pub fn keep(&mut self, trials: &[Trial]) -> Result<(), RecordError> {
         for trial in trials {
-            let frame = postcard::to_stdvec(trial)
-                .map_err(|error| RecordError::unreadable(&self.path.join(JOURNAL), error))?;
+            let frame =
+                postcard::to_stdvec(trial).map_err(|error| RecordError::unreadable(&self.path.join(JOURNAL), error))?;
             self.journal.append(&frame)?;
         }
         self.journal.sync()

@@ -379,8 +379,8 @@ impl Plan {
     /// A plan that was kept; why not, where it is none.
     pub(crate) fn again(kept: Kept) -> Result<Plan, String> {
         let suite: Suite = scenario::options().from_str(&kept.suite).map_err(|error| error.to_string())?;
-        let fits = kept.cells.len() == kept.scenarios.len()
-            && kept.cells.iter().all(|cell| cell.method < suite.runs.len());
+        let fits =
+            kept.cells.len() == kept.scenarios.len() && kept.cells.iter().all(|cell| cell.method < suite.runs.len());
         if !fits {
             return Err("its cells are not those of its suite".to_owned());
         }

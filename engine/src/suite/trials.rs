@@ -46,10 +46,10 @@ impl Plan {
         let work = || {
             while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let outcomes = self.make(unit, stop, watch.tick);
-                let of = |(job, outcome): (&Job, Outcome)| Trial { cell: job.cell, seed: self.seeds[job.seed], outcome };
+                let of =
+                    |(job, outcome): (&Job, Outcome)| Trial { cell: job.cell, seed: self.seeds[job.seed], outcome };
                 let own: Vec<Trial> = unit.iter().zip(outcomes).map(of).collect();
-                let ended: Vec<Trial> =
-                    own.iter().filter(|trial| trial.outcome != Outcome::Stopped).cloned().collect();
+                let ended: Vec<Trial> = own.iter().filter(|trial| trial.outcome != Outcome::Stopped).cloned().collect();
                 if !ended.is_empty() && (watch.finished)(&ended).is_break() {
                     stop.store(true, Ordering::Relaxed);
                 }
@@ -85,13 +85,7 @@ impl Plan {
             let size = runs.div_ceil(SHARES * threads).max(FEW.min(runs.div_ceil(threads))).min(room);
             units.extend(group.chunks(size).map(<[Job]>::to_vec));
         }
-        // Long ones first: a short one fills the gap at the end.
-        units.sort_by_key(|unit: &Vec<Job>| std::cmp::Reverse(unit.iter().map(|job| self.length(*job)).sum::<u64>()));
         units
-    }
-
-    fn length(&self, job: Job) -> u64 {
-        u64::from(self.iterations(job.cell))
     }
 
     /// Makes the runs of a unit.
