@@ -83,20 +83,22 @@ fn fair_learners_side_by_side() {
 
 #[test]
 fn many_lanes_odd_horizons_and_other_learners() {
-    // Thirty steps are an episode and a half: some rollouts end one episode, some two.
+    // Two episodes in a rollout.
     let gradient: [&[&str]; 2] = [
-        &["iterations=7", "lanes=5", "horizon=30", r#"optimizer={"PolicyGradient": (rate: 5.0)}"#],
+        &["iterations=7", "lanes=5", "horizon=40", r#"optimizer={"PolicyGradient": (rate: 5.0)}"#],
         &[
             "iterations=7",
             "lanes=5",
-            "horizon=30",
+            "horizon=40",
             r#"optimizer={"PolicyGradient": (rate: 0.5)}"#,
             r#"constraints=[{"ReturnParity": (epsilon: 0.1)}]"#,
         ],
     ];
     same_as_alone(RIVER, &gradient, &[1, 2, 3]);
-    let short: [&[&str]; 1] = [&["iterations=9", "horizon=7", r#"optimizer={"PolicyGradient": (rate: 5.0)}"#]];
-    same_as_alone(RIVER, &short, &[8, 4]);
+    // Rollouts that end an episode now and then, or one or two.
+    for horizon in ["horizon=7", "horizon=30"] {
+        same_as_alone(RIVER, &[&["iterations=9", horizon, r#"optimizer={"ValueIteration": ()}"#]], &[8, 4]);
+    }
     let lanes: [&[&str]; 1] = [&["iterations=30", "lanes=7", "optimizer.OptPess.beta_scale=2e-4"]];
     same_as_alone(RIVER, &lanes, &[1, 6]);
 }

@@ -287,8 +287,9 @@ impl Method {
             let own = (diagnostic.file == "--set").then_some(diagnostic.source_line.as_ref()).flatten();
             match own.and_then(|line| sets.iter().position(|set| set.lines().any(|one| one == line))) {
                 Some(index) => {
+                    let path = self.place(index, cell, &diagnostic);
                     let Diagnostic { message, help, .. } = diagnostic;
-                    Err(Problem { path: self.place(index, cell), message, help })
+                    Err(Problem { path, message, help })
                 }
                 None => Ok(diagnostic),
             }
@@ -298,10 +299,14 @@ impl Method {
 }
 
 impl Method {
-    /// Where what was set as number `index` is written.
-    fn place(&self, index: usize, cell: &Cell) -> String {
+    /// Where what was set as number `index`, and is wrong, is written.
+    fn place(&self, index: usize, cell: &Cell, wrong: &Diagnostic) -> String {
         let Some(axis) = index.checked_sub(self.sets.len()) else { return format!("sets[{index}]") };
-        let value = self.grid[axis].values.iter().position(|value| *value == cell.settings[axis].value);
+        let Axis { path, values, .. } = &self.grid[axis];
+        if wrong.line == 1 && wrong.column <= path.chars().count() {
+            return format!("grid[{axis}].path");
+        }
+        let value = values.iter().position(|value| *value == cell.settings[axis].value);
         format!("grid[{axis}].values[{}]", value.unwrap_or_default())
     }
 }
