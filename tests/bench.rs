@@ -284,7 +284,7 @@ fn mistakes_of_grids_are_told_where_they_are() {
             "suite.ron:3:76: a column tells of `regret` at the same iteration already",
         ],
     );
-    Bench::new(&GRID.replace("[0.5, 1.0]", "[0.5, -1.0]")).complains(&[], &["suite.ron:10:66: "]);
+    Bench::new(&GRID.replace("[0.5, 1.0]", "[0.5, -1.0]")).complains(&[], &["suite.ron:10:67: -1 is no tolerance"]);
     let empty = GRID.replace("[0.5, 1.0]", "[]").replace("[WidthOnly, Times(0.5)]", "[WidthOnly, WidthOnly]");
     let told = ["suite.ron:10:61: an axis needs at least one value", "suite.ron:11:71: WidthOnly is there already"];
     Bench::new(&empty).complains(&[], &told);

@@ -52,6 +52,8 @@ struct Member<'a> {
     learner: Box<dyn Learner>,
     /// What the fleet's table says that it does.
     acting: TabularPolicy,
+    /// Whether the learner may have changed its mind.
+    unsure: bool,
     /// Its trajectory, where the learner asks for one.
     rollout: Option<Rollout>,
 }
@@ -102,7 +104,13 @@ impl<'a> Fleet<'a> {
         for (index, &Berth { scenario, seed }) in berths.iter().enumerate() {
             match run::begin(scenario, &spec, model.as_ref(), seed) {
                 Ok(Some(learner)) => {
-                    members.push(Member { scenario, acting: learner.policy().clone(), learner, rollout: None });
+                    members.push(Member {
+                        scenario,
+                        acting: learner.policy().clone(),
+                        learner,
+                        unsure: false,
+                        rollout: None,
+                    });
                     seeds.push(seed);
                 }
                 Ok(None) => return Ok(None),
@@ -170,7 +178,7 @@ impl<'a> Fleet<'a> {
             None => {
                 let nothing = Rollout::new(self.sim.spec(), 0, 0, 0, false);
                 for member in &mut self.members {
-                    member.learner.learn(member.rollout.as_ref().unwrap_or(&nothing));
+                    member.unsure = member.learner.learn(member.rollout.as_ref().unwrap_or(&nothing));
                 }
             }
         }
@@ -200,7 +208,7 @@ impl<'a> Fleet<'a> {
     fn follow(&mut self) {
         let runs = self.members.len();
         for (run, member) in self.members.iter_mut().enumerate() {
-            if member.acting != *member.learner.policy() {
+            if member.unsure && member.acting != *member.learner.policy() {
                 member.acting.clone_from(member.learner.policy());
                 write(&mut self.table, run, runs, &member.acting.table());
             }
@@ -246,6 +254,7 @@ impl<'a> Fleet<'a> {
             let judged = returns.map(|returns| run::judge(&member.scenario.constraints, returns, known));
             let (overruns, unjudged) = judged.unwrap_or_default();
             let update = member.learner.update(member.rollout.as_ref().unwrap_or(&nothing));
+            member.unsure = true;
             let (evaluation, fairness, state_hash) = (None, Vec::new(), 0);
             let shown = Iteration {
                 number,

@@ -47,13 +47,13 @@ impl Trials {
     pub fn create(path: impl AsRef<Path>, plan: &Plan) -> Result<Trials, RecordError> {
         let path = path.as_ref();
         fs::create_dir_all(path).map_err(RecordError::io("create", path))?;
+        if path.join(SUITE).exists() {
+            return Err(RecordError::SuiteExists { path: path.to_owned() });
+        }
         for file in fs::read_dir(path).map_err(RecordError::io("read", path))? {
-            let name = file.map_err(RecordError::io("read", path))?.file_name();
-            match name.to_str() {
-                Some(SUITE) => return Err(RecordError::SuiteExists { path: path.to_owned() }),
-                // A beginning that was cut short leaves this one file.
-                Some("suite.json.partial") => {}
-                _ => return Err(RecordError::NotASuite { path: path.to_owned() }),
+            // A beginning that was cut short leaves this one file.
+            if file.map_err(RecordError::io("read", path))?.file_name() != "suite.json.partial" {
+                return Err(RecordError::NotASuite { path: path.to_owned() });
             }
         }
         let written = Written { schema: SCHEMA, isonomy: env!("CARGO_PKG_VERSION").to_owned(), kept: plan.keep() };

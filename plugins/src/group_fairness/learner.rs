@@ -265,12 +265,14 @@ impl Learner for FairLearner {
         report
     }
 
-    fn learn(&mut self, rollout: &Rollout) {
+    fn learn(&mut self, rollout: &Rollout) -> bool {
         let episodes = (rollout.episodes() * rollout.lanes) as u64;
         self.judge.enter(&mut self.state.tally, &self.state.verdict, episodes, self.state.plays_pi0);
-        if self.state.counts.watch(rollout, &self.agent_groups) {
+        let doubled = self.state.counts.watch(rollout, &self.agent_groups);
+        if doubled {
             self.plan();
         }
+        doubled
     }
 
     fn snapshot(&self) -> Vec<u8> {
