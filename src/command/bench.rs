@@ -237,7 +237,7 @@ fn cells(plan: &Plan, trials: &[Trial], summary: fn(&[f64]) -> String) -> Vec<Ve
 
 fn table(plan: &Plan, trials: &[Trial]) -> String {
     let summary = |values: &[f64]| match Spread::of(values) {
-        Some(Spread { mean, confidence: Some(reach), .. }) => format!("{} ± {}", short(mean), short(reach)),
+        Some(Spread { mean, confidence: Some(reach), .. }) => format!("{} ± {}", short(mean), rough(reach)),
         Some(Spread { mean, .. }) => short(mean),
         None => "-".to_owned(),
     };
@@ -252,7 +252,7 @@ fn markdown(plan: &Plan, trials: &[Trial]) -> String {
         let Some(Spread { mean, confidence, .. }) = Spread::of(values) else { return "–".to_owned() };
         match confidence {
             None => short(mean),
-            Some(reach) if values.len() > FEW => format!("{} ± {}", short(mean), short(reach)),
+            Some(reach) if values.len() > FEW => format!("{} ± {}", short(mean), rough(reach)),
             Some(_) => {
                 let each: Vec<String> = values.iter().map(|value| short(*value)).collect();
                 format!("{} ({})", short(mean), each.join(", "))
@@ -316,9 +316,28 @@ fn short(value: f64) -> String {
     if digits == "-0" { "0".to_owned() } else { digits.to_owned() }
 }
 
+/// How far off a number may be: with two digits that count.
+fn rough(reach: f64) -> String {
+    if reach == 0.0 || !reach.is_finite() {
+        return short(reach);
+    }
+    let digits = 1 - reach.log10().floor() as i32;
+    let unit = 10_f64.powi(-digits);
+    format!("{:.*}", digits.max(0) as usize, (reach / unit).round() * unit)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use super::{rough, short};
+
+    #[test]
+    fn what_is_uncertain_has_two_digits() {
+        let numbers =
+            [(0.0, "0"), (0.0712, "0.071"), (1.2345, "1.2"), (9.97, "10.0"), (487.3, "490"), (1e-9, "0.0000000010")];
+        for (value, text) in numbers {
+            assert_eq!(rough(value), text);
+        }
+    }
 
     #[test]
     fn numbers_are_short() {

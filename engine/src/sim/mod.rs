@@ -576,6 +576,11 @@ impl Sim {
         self.world.resource::<Rules>().dynamics.as_ref()?.twin()
     }
 
+    /// The fairness rewards in WGSL, where a device shapes with them; none where some fairness reward has no twin.
+    pub fn shape_twins(&self) -> Option<Vec<gpu::ShapeTwin>> {
+        self.world.resource::<Rules>().shape_twins(&self.spec)
+    }
+
     /// What the fairness rewards report of how the next rollout is shaped, by plugin and name.
     pub fn fairness_report(&self) -> Vec<(String, f64)> {
         let rules = self.world.resource::<Rules>();
