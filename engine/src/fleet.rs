@@ -87,7 +87,8 @@ impl<'a> Fleet<'a> {
         let spec = scenario.environment.spec();
         let cells = u64::from(spec.observation.count()) * spec.groups.len() as u64;
         let table = cells * u64::from(spec.action.count()) * u64::from(spec.time_limit);
-        let learns = scenario.optimizer.is_some() && scenario.policy.is_some() && spec.action.is_discrete();
+        let tabular = scenario.policy.as_ref().is_some_and(|policy| !policy.is_network());
+        let learns = scenario.optimizer.is_some() && tabular && spec.action.is_discrete();
         if !learns || !scenario.fairness.is_empty() || scenario.evaluation.is_some() || table > LARGEST {
             return 1;
         }
@@ -104,13 +105,8 @@ impl<'a> Fleet<'a> {
         for (index, &Berth { scenario, seed }) in berths.iter().enumerate() {
             match run::begin(scenario, &spec, model.as_ref(), seed) {
                 Ok(Some(learner)) => {
-                    members.push(Member {
-                        scenario,
-                        acting: learner.policy().clone(),
-                        learner,
-                        unsure: false,
-                        rollout: None,
-                    });
+                    let Some(acting) = learner.policy().table().cloned() else { return Ok(None) };
+                    members.push(Member { scenario, acting, learner, unsure: false, rollout: None });
                     seeds.push(seed);
                 }
                 Ok(None) => return Ok(None),
@@ -208,8 +204,11 @@ impl<'a> Fleet<'a> {
     fn follow(&mut self) {
         let runs = self.members.len();
         for (run, member) in self.members.iter_mut().enumerate() {
-            if member.unsure && member.acting != *member.learner.policy() {
-                member.acting.clone_from(member.learner.policy());
+            if member.unsure
+                && let Some(policy) = member.learner.policy().table()
+                && member.acting != *policy
+            {
+                member.acting.clone_from(policy);
                 write(&mut self.table, run, runs, &member.acting.table());
             }
         }

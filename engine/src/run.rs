@@ -39,7 +39,7 @@ impl Actor {
         match self {
             Actor::Rule(Rule::Table(policy)) => Some(policy),
             Actor::Rule(Rule::Lane(_)) => None,
-            Actor::Learner(learner) => Some(learner.policy()),
+            Actor::Learner(learner) => learner.policy().table(),
         }
     }
 
@@ -47,10 +47,7 @@ impl Actor {
     fn enter(&self, sim: &mut Sim) -> bool {
         match self {
             Actor::Rule(rule) => sim.set_rule(rule),
-            Actor::Learner(learner) => {
-                sim.set_policy(learner.policy());
-                true
-            }
+            Actor::Learner(learner) => sim.set_parametric(learner.policy()),
         }
     }
 }
@@ -286,7 +283,7 @@ pub(crate) fn begin(
 ) -> Result<Option<Box<dyn Learner>>, BuildError> {
     let (Some(optimizer), Some(policy)) = (&scenario.optimizer, &scenario.policy) else { return Ok(None) };
     let model = model.cloned().filter(|_| optimizer.needs().model);
-    let learner = optimizer.begin(policy.initial(spec), Setting { spec: spec.clone(), model, seed });
+    let learner = optimizer.begin(policy.initial(spec, seed), Setting { spec: spec.clone(), model, seed });
     let place = format!("optimizer.{}", optimizer.typetag_name());
     Ok(Some(learner.map_err(|problem| BuildError::Optimizer(problem.under(&place)))?))
 }
