@@ -23,6 +23,7 @@ pub mod controller;
 pub mod dynamics;
 pub mod environment;
 pub mod fairness;
+pub mod fleet;
 mod fused;
 pub mod gpu;
 pub mod lanes;

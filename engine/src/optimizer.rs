@@ -54,6 +54,12 @@ pub trait Learner: Send {
     /// Improves the policy; returns what is worth plotting, by name.
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)>;
 
+    /// The same where nobody asks what is worth plotting. False only where the policy is what it was.
+    fn learn(&mut self, rollout: &Rollout) -> bool {
+        self.update(rollout);
+        true
+    }
+
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.
     fn snapshot(&self) -> Vec<u8>;
 
