@@ -3,14 +3,17 @@
 //! `min Σ (z_i - a_i)²  with  low ≤ z ≤ high,  |F_j(z)| ≤ L_j`. Given multipliers `μ_j ≥ 0` of `|F_j|² ≤ L_j²`, every station
 //! of class `g` moves by the same `λ_g = Σ_j μ_j/L_j Re(conj(F_j) B_jg)` until it meets a bound: `z_i = clip(a_i - λ_g)`.
 //! So the unknowns are a sum per class and a multiplier per limit, a handful whatever the number of stations. Newton's
-//! method on those equations, with the set of limits that bind guessed anew in every round, ends after a few rounds;
-//! where it does not, accelerated projected gradients on the dual take over, which always converge.
+//! method on those equations, with the set of limits that bind guessed anew in every round, often ends after a few
+//! rounds. Where it does not, an interior point comes close enough (convex programmes leave it no choice), and the same
+//! method finishes.
 
 use super::grid::{Bounds, Flow, Grid};
 use super::projection;
 
-/// Rounds of Newton's method before the slow way is taken.
-const ROUNDS: usize = 25;
+/// Rounds of Newton's method before the longer way is taken.
+const ROUNDS: usize = 6;
+/// Rounds of the interior point; it needs about 15.
+const MOST_ROUNDS: usize = 60;
 /// Accuracy of Newton's method, in ampere.
 const EXACT: f64 = 1e-9;
 
@@ -30,9 +33,25 @@ pub(super) struct Work {
     right: Vec<f64>,
     gradient: Vec<f64>,
     start: Vec<f64>,
-    dual: Vec<Flow>,
-    ahead: Vec<Flow>,
-    steepness: f64,
+    inner: Inner,
+    pub(super) slow: usize,
+    pub(super) bad: usize,
+    pub(super) rounds: usize,
+}
+
+/// Room for the interior point: what it knows of stations that can move, and of limits.
+#[derive(Clone, Debug, Default)]
+struct Inner {
+    stations: Vec<u32>,
+    amps: Vec<f64>,
+    above: Vec<f64>,
+    below: Vec<f64>,
+    weight: Vec<f64>,
+    pull: Vec<f64>,
+    slack: Vec<f64>,
+    weights: Vec<f64>,
+    pulls: Vec<f64>,
+    step: Vec<f64>,
 }
 
 impl Work {
@@ -52,9 +71,21 @@ impl Work {
             right: vec![0.0; most],
             gradient: vec![0.0; limits * classes],
             start: vec![0.0; stations],
-            dual: vec![Flow::default(); limits],
-            ahead: vec![Flow::default(); limits],
-            steepness: steepness(grid),
+            inner: Inner {
+                stations: Vec::with_capacity(stations),
+                amps: vec![0.0; stations],
+                above: vec![0.0; stations],
+                below: vec![0.0; stations],
+                weight: vec![0.0; stations],
+                pull: vec![0.0; stations],
+                slack: vec![0.0; limits],
+                weights: vec![0.0; classes],
+                pulls: vec![0.0; classes],
+                step: vec![0.0; classes],
+            },
+            slow: 0,
+            bad: 0,
+            rounds: 0,
         }
     }
 }
@@ -71,8 +102,13 @@ pub(super) fn project(
     let projection::Work { sums, flows, nearest, .. } = work;
     nearest.start.copy_from_slice(amps);
     let problem = Problem { grid, bounds, low, high };
+    nearest.multiplier.fill(0.0);
     if !newton(&problem, sums, flows, nearest) {
-        descend(&problem, sums, flows, nearest);
+        nearest.slow += 1;
+        approach(&problem, sums, flows, nearest);
+        if !newton(&problem, sums, flows, nearest) {
+            nearest.bad += 1;
+        }
     }
     for (station, amps) in amps.iter_mut().enumerate() {
         *amps =
@@ -109,8 +145,8 @@ impl Problem<'_> {
 /// Leaves the moves of the classes in `work.shift`. `sums` and `flows` are those of the commands on entry.
 fn newton(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &mut Work) -> bool {
     let Problem { grid, bounds, .. } = *problem;
-    work.multiplier.fill(0.0);
     for _ in 0..ROUNDS {
+        work.rounds += 1;
         choose(grid, bounds, flows, work);
         let worst = slack(bounds, flows, work);
         move_classes(grid, bounds, flows, work);
@@ -258,77 +294,176 @@ fn eliminate(matrix: &mut [f64], right: &mut [f64], size: usize) -> bool {
     right.iter().all(|x| x.is_finite())
 }
 
-/// Accelerated projected gradients on the dual, restarted whenever they overshoot. One complex multiplier `y_j` per limit:
-/// `z = clip(a - Re(Bᴴ y))` is exact for any `y`, and `y` follows what `z` makes of the limits.
-fn descend(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &mut Work) {
-    const MOST_ROUNDS: usize = 20_000;
-    let Problem { grid, bounds, .. } = *problem;
-    let step = 1.0 / work.steepness;
-    work.dual.fill(Flow::default());
-    work.ahead.fill(Flow::default());
-    let mut momentum = 1.0_f64;
+/// A primal-dual interior point. Leaves multipliers, sums and flows from which [`newton`] has not far to go.
+///
+/// Stations between bounds have multipliers `above`, `below` of their bounds; what they do to the sum of their class is a
+/// weight and a pull, so that the linear system has one row per class.
+fn approach(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &mut Work) {
+    const START: f64 = 1.0;
+    let Problem { grid, bounds, low, high } = *problem;
+    let classes = grid.classes();
+    let mut inner = std::mem::take(&mut work.inner);
+    inner.stations.clear();
+    sums.fill(0.0);
+    for station in 0..low.len() {
+        let width = high[station] - low[station];
+        let class = grid.class[station] as usize;
+        let share = ((work.start[station] - low[station]) / width).clamp(0.1, 0.9);
+        if width <= 0.0 {
+            sums[class] += low[station];
+            continue;
+        }
+        let at = inner.stations.len();
+        inner.stations.push(station as u32);
+        inner.amps[at] = low[station] + share * width;
+        inner.above[at] = START / (share * width);
+        inner.below[at] = START / ((1.0 - share) * width);
+        sums[class] += inner.amps[at];
+    }
+    grid.flows(sums, flows);
+    for limit in 0..flows.len() {
+        inner.slack[limit] = (-overrun(bounds, limit, flows[limit])).max(0.1 * bounds.reach(limit));
+        work.multiplier[limit] = START / inner.slack[limit];
+    }
+    let count = (2 * inner.stations.len() + flows.len()) as f64;
+    let mut length = 0.0_f64;
     for _ in 0..MOST_ROUNDS {
-        pull(grid, &work.ahead, &mut work.shift);
-        problem.clip(&work.start, &work.shift, &mut work.clipped, &mut work.free);
-        sums.copy_from_slice(&work.clipped);
-        grid.flows(sums, flows);
-        let next_momentum = 0.5 * (1.0 + (1.0 + 4.0 * momentum * momentum).sqrt());
-        let weight = (momentum - 1.0) / next_momentum;
-        let (mut change, mut overshoot) = (0.0_f64, 0.0);
-        for (limit, &flow) in flows.iter().enumerate() {
-            let (ahead, old) = (work.ahead[limit], work.dual[limit]);
-            let new = toward(bounds, limit, ahead, flow, step);
-            let moved = Flow { re: new.re - old.re, im: new.im - old.im };
-            overshoot += Flow { re: ahead.re - new.re, im: ahead.im - new.im }.dot(moved);
-            change = change.max(Flow { re: new.re - ahead.re, im: new.im - ahead.im }.square());
-            work.ahead[limit] = Flow { re: new.re + weight * moved.re, im: new.im + weight * moved.im };
-            work.dual[limit] = new;
+        work.rounds += 1;
+        work.binding.clear();
+        work.binding.extend(0..flows.len() as u32);
+        move_classes(grid, bounds, flows, work);
+        let mut gap: f64 = (0..flows.len()).map(|limit| inner.slack[limit] * work.multiplier[limit]).sum();
+        for (at, &station) in inner.stations.iter().enumerate() {
+            let station = station as usize;
+            gap += inner.above[at] * (inner.amps[at] - low[station]) + inner.below[at] * (high[station] - inner.amps[at]);
         }
-        momentum = if overshoot > 0.0 { 1.0 } else { next_momentum };
-        if overshoot > 0.0 {
-            work.ahead.copy_from_slice(&work.dual);
-        }
-        if change.sqrt() <= step * EXACT {
+        let gap = gap / count;
+        let off = (0..flows.len()).map(|limit| (overrun(bounds, limit, flows[limit]) + inner.slack[limit]).abs());
+        if gap < 1e-9 && off.fold(0.0, f64::max) < 1e-7 {
             break;
         }
-    }
-    pull(grid, &work.dual, &mut work.shift);
-}
-
-/// The multiplier after one step: of `y + step · F` what is beyond the disc that the limit allows.
-fn toward(bounds: &Bounds<'_>, limit: usize, dual: Flow, flow: Flow, step: f64) -> Flow {
-    let flow = bounds.with(limit, flow);
-    let target = Flow { re: dual.re / step + flow.re, im: dual.im / step + flow.im };
-    let size = target.square().sqrt();
-    let reach = bounds.reach(limit);
-    if size <= reach {
-        return Flow::default();
-    }
-    let beyond = step * (1.0 - reach / size);
-    Flow { re: beyond * target.re, im: beyond * target.im }
-}
-
-/// `shift_g = Σ_j Re(conj(B_jg) y_j)`.
-fn pull(grid: &Grid, dual: &[Flow], shift: &mut [f64]) {
-    for (class, shift) in shift.iter_mut().enumerate() {
-        *shift = grid.column(class).iter().map(|term| term.flow().dot(dual[term.to as usize])).sum();
-    }
-}
-
-/// A bound on the largest eigenvalue of `B diag(stations per class) Bᴴ`, by its largest sum of a row.
-fn steepness(grid: &Grid) -> f64 {
-    let mut count = vec![0.0; grid.classes()];
-    for &class in &grid.class {
-        count[class as usize] += 1.0;
-    }
-    let weight = |limit: usize| {
-        let of = |class: usize, by: f64| -> f64 {
-            grid.column(class).iter().map(|term| by * term.flow().square().sqrt()).sum()
+        let target = gap * ((1.0 - length) * (1.0 - length)).max(0.02);
+        inner.weights.fill(0.0);
+        inner.pulls.fill(0.0);
+        for (at, &station) in inner.stations.iter().enumerate() {
+            let station = station as usize;
+            let class = grid.class[station] as usize;
+            let (up, down) = (1.0 / (inner.amps[at] - low[station]), 1.0 / (high[station] - inner.amps[at]));
+            let weight = 1.0 / (1.0 + inner.above[at] * up + inner.below[at] * down);
+            let pull = work.start[station] - inner.amps[at] - work.shift[class] + target * (up - down);
+            inner.weight[at] = weight;
+            inner.pull[at] = pull;
+            inner.weights[class] += weight;
+            inner.pulls[class] += weight * pull;
+        }
+        // (1/W + M) dS = R/W - Σ_j (σ/s_j - θ_j g_j) c_j, with M = Σ_j μ_j/L_j Re(Bᴴ B) + θ_j c_j c_jᵀ.
+        let matrix = &mut work.matrix[..classes * classes];
+        matrix.fill(0.0);
+        for class in 0..classes {
+            let weight = inner.weights[class];
+            matrix[class * classes + class] = if weight > 0.0 { 1.0 / weight } else { 1.0 };
+            work.right[class] = if weight > 0.0 { inner.pulls[class] / weight } else { 0.0 };
+        }
+        for limit in 0..flows.len() {
+            let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
+            let theta = multiplier / slack;
+            let push = target / slack + theta * overrun(bounds, limit, flows[limit]);
+            let bend = multiplier / bounds.reach(limit);
+            let gradient = &work.gradient[limit * classes..][..classes];
+            let terms = grid.row(limit);
+            for term in terms {
+                let class = term.to as usize;
+                if inner.weights[class] == 0.0 {
+                    continue;
+                }
+                work.right[class] -= push * gradient[class];
+                for other in terms {
+                    let to = other.to as usize;
+                    if to <= class {
+                        matrix[class * classes + to] +=
+                            bend * term.flow().dot(other.flow()) + theta * gradient[class] * gradient[to];
+                    }
+                }
+            }
+        }
+        for class in 0..classes {
+            if inner.weights[class] == 0.0 {
+                for below in class + 1..classes {
+                    matrix[below * classes + class] = 0.0;
+                }
+            }
+        }
+        cholesky(matrix, &mut work.right[..classes], classes);
+        let step = &work.right[..classes];
+        // How far everything can go without leaving its side of zero.
+        let mut longest = 1.0 / 0.995;
+        let mut fits = |value: f64, change: f64| {
+            if change < 0.0 {
+                longest = f64::min(longest, -value / change);
+            }
         };
-        grid.row(limit)
-            .iter()
-            .map(|term| of(term.to as usize, count[term.to as usize] * term.flow().square().sqrt()))
-            .sum::<f64>()
-    };
-    (0..grid.limits.len()).map(weight).fold(1e-12, f64::max)
+        for limit in 0..flows.len() {
+            let slope: f64 =
+                grid.row(limit).iter().map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize]).sum();
+            let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
+            let slack_change = -overrun(bounds, limit, flows[limit]) - slack - slope;
+            fits(slack, slack_change);
+            fits(multiplier, (target - multiplier * slack_change) / slack - multiplier);
+        }
+        for class in 0..classes {
+            let weight = inner.weights[class];
+            // How much more the class moves against its wish.
+            inner.step[class] = if weight > 0.0 { (inner.pulls[class] - step[class]) / weight } else { 0.0 };
+        }
+        for (at, &station) in inner.stations.iter().enumerate() {
+            let station = station as usize;
+            let change = inner.weight[at] * (inner.pull[at] - inner.step[grid.class[station] as usize]);
+            let (over, under) = (inner.amps[at] - low[station], high[station] - inner.amps[at]);
+            fits(over, change);
+            fits(under, -change);
+            fits(inner.above[at], (target - inner.above[at] * change) / over - inner.above[at]);
+            fits(inner.below[at], (target + inner.below[at] * change) / under - inner.below[at]);
+        }
+        length = (0.995 * longest).min(1.0);
+        for limit in 0..flows.len() {
+            let slope: f64 =
+                grid.row(limit).iter().map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize]).sum();
+            let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
+            let slack_change = -overrun(bounds, limit, flows[limit]) - slack - slope;
+            inner.slack[limit] += length * slack_change;
+            work.multiplier[limit] += length * ((target - multiplier * slack_change) / slack - multiplier);
+        }
+        for (at, &station) in inner.stations.iter().enumerate() {
+            let station = station as usize;
+            let change = inner.weight[at] * (inner.pull[at] - inner.step[grid.class[station] as usize]);
+            let (over, under) = (inner.amps[at] - low[station], high[station] - inner.amps[at]);
+            inner.above[at] += length * ((target - inner.above[at] * change) / over - inner.above[at]);
+            inner.below[at] += length * ((target + inner.below[at] * change) / under - inner.below[at]);
+            inner.amps[at] += length * change;
+        }
+        for class in 0..classes {
+            sums[class] += length * step[class];
+        }
+        grid.flows(sums, flows);
+    }
+    work.inner = inner;
+}
+
+/// Solves a symmetric positive definite system, given its lower triangle, in place.
+fn cholesky(matrix: &mut [f64], right: &mut [f64], size: usize) {
+    for row in 0..size {
+        for column in 0..=row {
+            let (before_row, before_column) = (&matrix[row * size..][..column], &matrix[column * size..][..column]);
+            let known: f64 = before_row.iter().zip(before_column).map(|(a, b)| a * b).sum();
+            let rest = matrix[row * size + column] - known;
+            matrix[row * size + column] =
+                if row == column { rest.max(1e-12).sqrt() } else { rest / matrix[column * size + column] };
+        }
+        let known: f64 = matrix[row * size..][..row].iter().zip(&*right).map(|(a, b)| a * b).sum();
+        right[row] = (right[row] - known) / matrix[row * size + row];
+    }
+    for row in (0..size).rev() {
+        let known: f64 = (row + 1..size).map(|below| matrix[below * size + row] * right[below]).sum();
+        right[row] = (right[row] - known) / matrix[row * size + row];
+    }
 }
