@@ -97,6 +97,8 @@ pub struct Grid {
     pub limits: Vec<Limit>,
     /// The class of every station.
     pub class: Vec<u32>,
+    /// Posts that several stations share, numbered from 0.
+    pub posts: u32,
     most: Vec<f64>,
     offset: Vec<f64>,
     rows: Vec<Term>,
@@ -136,9 +138,10 @@ impl Grid {
         }
         let rows: Vec<Vec<Term>> = (0..limits.len() as u32).map(|limit| row(&classes, limit)).collect();
         let (most, offset) = (limits.iter().map(|limit| limit.most).collect(), vec![0.0; limits.len()]);
+        let posts = stations.iter().filter_map(|station| station.post).max().map_or(0, |post| post + 1);
         let (rows, row_ends) = flat(rows);
         let (columns, column_ends) = flat(classes);
-        Grid { stations, limits, class, most, offset, rows, row_ends, columns, column_ends }
+        Grid { stations, limits, class, posts, most, offset, rows, row_ends, columns, column_ends }
     }
 
     /// The bounds as given, with no other load.

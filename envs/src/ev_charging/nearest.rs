@@ -335,7 +335,8 @@ fn approach(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &
         let mut gap: f64 = (0..flows.len()).map(|limit| inner.slack[limit] * work.multiplier[limit]).sum();
         for (at, &station) in inner.stations.iter().enumerate() {
             let station = station as usize;
-            gap += inner.above[at] * (inner.amps[at] - low[station]) + inner.below[at] * (high[station] - inner.amps[at]);
+            gap +=
+                inner.above[at] * (inner.amps[at] - low[station]) + inner.below[at] * (high[station] - inner.amps[at]);
         }
         let gap = gap / count;
         let off = (0..flows.len()).map(|limit| (overrun(bounds, limit, flows[limit]) + inner.slack[limit]).abs());
@@ -403,8 +404,11 @@ fn approach(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &
             }
         };
         for limit in 0..flows.len() {
-            let slope: f64 =
-                grid.row(limit).iter().map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize]).sum();
+            let slope: f64 = grid
+                .row(limit)
+                .iter()
+                .map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize])
+                .sum();
             let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
             let slack_change = -overrun(bounds, limit, flows[limit]) - slack - slope;
             fits(slack, slack_change);
@@ -426,8 +430,11 @@ fn approach(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &
         }
         length = (0.995 * longest).min(1.0);
         for limit in 0..flows.len() {
-            let slope: f64 =
-                grid.row(limit).iter().map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize]).sum();
+            let slope: f64 = grid
+                .row(limit)
+                .iter()
+                .map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize])
+                .sum();
             let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
             let slack_change = -overrun(bounds, limit, flows[limit]) - slack - slope;
             inner.slack[limit] += length * slack_change;

@@ -1,6 +1,8 @@
 //! Numbers from elsewhere: acnportal 0.3.3, EV2Gym 2.0.0, SustainGym 0.1.7 and programmes solved on paper.
 
 mod batteries;
+mod day;
+mod episodes;
 mod projections;
 
 use super::grid::{Adds, Grid, Limit};

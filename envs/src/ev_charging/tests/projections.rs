@@ -224,8 +224,9 @@ fn speed_of_nearest() {
         for share in [0.15, 0.3, 0.6, 1.0] {
             let mut work = Work::new(&grid);
             let mut next = unruly(5);
-            let wishes: Vec<Vec<f64>> =
-                (0..200).map(|_| (0..count).map(|_| if next() < share { 32.0 * next().sqrt() } else { 0.0 }).collect()).collect();
+            let wishes: Vec<Vec<f64>> = (0..200)
+                .map(|_| (0..count).map(|_| if next() < share { 32.0 * next().sqrt() } else { 0.0 }).collect())
+                .collect();
             let begin = std::time::Instant::now();
             let mut amps = vec![0.0; count];
             let mut sum = 0.0;
@@ -236,7 +237,13 @@ fn speed_of_nearest() {
                     sum += amps[0];
                 }
             }
-            eprintln!("{site} {share}: {:.3} us {sum} slow {} bad {} rounds {}", begin.elapsed().as_secs_f64() * 1e6 / 10000.0, work.nearest.slow, work.nearest.bad, work.nearest.rounds);
+            eprintln!(
+                "{site} {share}: {:.3} us {sum} slow {} bad {} rounds {}",
+                begin.elapsed().as_secs_f64() * 1e6 / 10000.0,
+                work.nearest.slow,
+                work.nearest.bad,
+                work.nearest.rounds
+            );
         }
     }
 }
