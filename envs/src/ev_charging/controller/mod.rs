@@ -27,9 +27,14 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// Energy of one ampere in one step.
+    pub fn kwh_per_amp(&self, station: usize) -> f64 {
+        self.grid.stations[station].kw_per_amp * self.hours
+    }
+
     /// What is missing, in ampere for one step.
     pub fn missing_amps(&self, station: usize) -> f64 {
-        self.bays[station].missing_kwh / (self.grid.stations[station].kw_per_amp * self.hours)
+        self.bays[station].missing_kwh / self.kwh_per_amp(station)
     }
 
     /// What the car at a station asked for.

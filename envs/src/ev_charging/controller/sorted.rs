@@ -29,6 +29,14 @@ pub enum Order {
 #[derive(Clone, Copy, Debug)]
 pub struct Sorted(pub Order);
 
+/// Everyone up to a share of its request, who can wait least first; what is left then by deadline. Where the share is
+/// about what the site can give to all, nobody gets much more or less than it.
+#[derive(Clone, Copy, Debug)]
+pub struct Promise {
+    /// The share.
+    pub share: f64,
+}
+
 /// As [`Order::EarliestDeadline`], but nobody gets anything before it is needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Latest;
@@ -78,13 +86,29 @@ impl Rule for Latest {
     }
 }
 
-/// Gives the stations of `work.order`, one after the other, the most that the ones before leave.
+impl Rule for Promise {
+    fn offer(&self, look: &Look<'_>, words: &[u32], amps: &mut [f64], work: &mut Work) {
+        let promised = |station: usize| {
+            let kept_back = (1.0 - self.share) * look.requested(station);
+            let missing = look.missing_amps(station) - kept_back / look.kwh_per_amp(station);
+            missing.clamp(0.0, look.most(station))
+        };
+        Order::LeastLaxity.sort(look, words, work);
+        serve(look, promised, amps, work);
+        Order::EarliestDeadline.sort(look, words, work);
+        serve(look, |station| look.most(station), amps, work);
+    }
+}
+
+/// Raises the stations of `work.order`, one after the other, to the most that the ones before leave.
 fn serve(look: &Look<'_>, most: impl Fn(usize) -> f64, amps: &mut [f64], work: &mut Work) {
     work.load(look.grid, amps);
     for index in 0..work.order.len() {
         let station = work.order[index] as usize;
-        amps[station] = largest(look, station, most(station), work);
-        work.add(look.grid, look.grid.class[station], amps[station]);
+        let (class, had) = (look.grid.class[station], amps[station]);
+        work.add(look.grid, class, -had);
+        amps[station] = largest(look, station, most(station), work).max(had);
+        work.add(look.grid, class, amps[station]);
     }
 }
 
