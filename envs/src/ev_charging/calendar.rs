@@ -236,7 +236,8 @@ impl Clock {
 
 #[cfg(test)]
 pub(crate) fn clock(zone: &str, first_day: &str, episodes: u32, days: u32, minutes: u32, steps: u32) -> Clock {
-    let (time_zone, first_day) = (Zone::try_from(zone.to_owned()).unwrap(), Day::try_from(first_day.to_owned()).unwrap());
+    let (time_zone, first_day) =
+        (Zone::try_from(zone.to_owned()).unwrap(), Day::try_from(first_day.to_owned()).unwrap());
     let (episodes, days_per_episode) = (NonZeroU32::new(episodes).unwrap(), NonZeroU32::new(days).unwrap());
     let calendar = Calendar { time_zone, first_day, episodes, days_per_episode, order: Order::Sequential };
     calendar.clock(minutes, steps).unwrap()

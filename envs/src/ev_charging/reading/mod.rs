@@ -53,9 +53,10 @@ impl<R> Limited<R> {
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(into)?;
-        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
-            io::Error::other(format!("is larger than {} MiB unpacked: split it", MOST_BYTES >> 20))
-        })?;
+        self.left = self
+            .left
+            .checked_sub(read as u64)
+            .ok_or_else(|| io::Error::other(format!("is larger than {} MiB unpacked: split it", MOST_BYTES >> 20)))?;
         Ok(read)
     }
 }

@@ -85,7 +85,11 @@ impl<'a> Table<'a> {
         for ((name, required), at) in columns.iter().zip(&at) {
             if *required && at.is_none() {
                 let found = header.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
-                flaws.add("line 1", format!("has no column {name:?}, but: {found}"), "the first line names the columns");
+                flaws.add(
+                    "line 1",
+                    format!("has no column {name:?}, but: {found}"),
+                    "the first line names the columns",
+                );
             }
         }
         let wanted = columns.iter().map(|(name, _)| *name).collect();
@@ -113,11 +117,6 @@ impl<'a> Table<'a> {
         }
         None
     }
-
-    /// Whether the header has this column.
-    pub(crate) fn has(&self, column: usize) -> bool {
-        self.at[column].is_some()
-    }
 }
 
 impl Row<'_, '_> {
@@ -128,7 +127,12 @@ impl Row<'_, '_> {
         match str::from_utf8(field) {
             Ok(text) => Some(text.trim()),
             Err(_) => {
-                self.flaw(column, format!("found {:?}", shorten(&String::from_utf8_lossy(field))), "UTF-8 would do", flaws);
+                self.flaw(
+                    column,
+                    format!("found {:?}", shorten(&String::from_utf8_lossy(field))),
+                    "UTF-8 would do",
+                    flaws,
+                );
                 None
             }
         }

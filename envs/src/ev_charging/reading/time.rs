@@ -67,7 +67,8 @@ mod tests {
         let pacific = TimeZone::get("America/Los_Angeles").unwrap();
         let at = |text: &str| instant(text, &pacific).map(|at| at.to_string());
         let expected = Ok("2019-05-01T08:18:45Z".to_owned());
-        for text in ["2019-05-01 01:18:45-07:00", "2019-05-01T08:18:45Z", "2019-05-01T01:18:45", "2019-05-01 01:18:45"] {
+        for text in ["2019-05-01 01:18:45-07:00", "2019-05-01T08:18:45Z", "2019-05-01T01:18:45", "2019-05-01 01:18:45"]
+        {
             assert_eq!(at(text), expected, "{text}");
         }
         assert_eq!(at("2019-12-01 01:18"), Ok("2019-12-01T09:18:00Z".to_owned()));

@@ -63,7 +63,11 @@ pub(super) fn read(
     let root = queue.object(&queue.id, "id", "EventQueue", &mut flaws);
     let events = root.and_then(|root| root.get("_queue")).and_then(Value::as_array);
     let Some(events) = events else {
-        flaws.add(&format!("context_dict.{}.attributes._queue", queue.id), "is no list", "a list of [step, id] would do");
+        flaws.add(
+            &format!("context_dict.{}.attributes._queue", queue.id),
+            "is no list",
+            "a list of [step, id] would do",
+        );
         return Err(flaws);
     };
     for (event, nth) in events.iter().zip(0..) {
@@ -112,7 +116,8 @@ impl Queue {
         let ev = At { value: self.object(ev_id, &place, "EV", flaws)?, path: &path };
         let mut instant = |name: &str| {
             let step = ev.count(name, flaws)?;
-            let seconds = i64::try_from(step).ok().and_then(|step| step.checked_mul(60 * steps.step_minutes.get() as i64));
+            let seconds =
+                i64::try_from(step).ok().and_then(|step| step.checked_mul(60 * steps.step_minutes.get() as i64));
             let instant = seconds.and_then(|seconds| first.checked_add(SignedDuration::from_secs(seconds)).ok());
             if instant.is_none() {
                 ev.flaw(name, "a step of this millennium would do", flaws);
@@ -130,7 +135,11 @@ impl Queue {
         let (capacity, start) = (battery.number("_capacity", flaws), battery.number("_init_charge", flaws));
         let spec = BatterySpec { capacity_kwh: capacity?, start_kwh: start? };
         if !(spec.capacity_kwh > 0.0 && (0.0..=spec.capacity_kwh).contains(&spec.start_kwh)) {
-            battery.flaw("_init_charge", &format!("from 0 to the capacity, {} kWh, would do", spec.capacity_kwh), flaws);
+            battery.flaw(
+                "_init_charge",
+                &format!("from 0 to the capacity, {} kWh, would do", spec.capacity_kwh),
+                flaws,
+            );
             return None;
         }
         if max_kw? <= 0.0 {

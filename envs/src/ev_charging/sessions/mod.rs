@@ -1,17 +1,29 @@
-//! Where the cars come from: written out, replayed from a file that somebody recorded, or drawn.
+//! Where the cars come from: written out, replayed from files that somebody recorded, or drawn.
+//!
+//! A file is read when the scenario is, into [`Sessions::Recorded`], which says it all. Whoever simulates asks a
+//! [`Source`] for the sessions of an episode and hands it words of noise.
 
 mod acn_data;
 mod acn_queue;
 mod dropped;
 mod intake;
+mod mixture;
 mod plain;
 mod sepm;
+mod source;
 mod sustaingym;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod words;
+mod written;
 
 pub use dropped::Dropped;
 pub use intake::{Fate, Imported, Overlap, Overnight, Rules, Unknown};
+pub use mixture::Mixture;
+pub use source::Source;
+pub use tables::{Cars, Shape, Tables};
+pub use written::{Car, Sessions};
 
 use super::calendar::{Clock, Day};
 use super::reading::{self, Flaws};
@@ -26,7 +38,7 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum Format {
-    /// A plain table, see [`plain`].
+    /// A plain table: `arrival`, `departure`, `requested_kwh` and more.
     Plain,
     /// A table of SustainGym.
     SustainGym {
@@ -42,7 +54,7 @@ pub enum Format {
     AcnQueue {
         /// The day whose midnight is step 0 of the file.
         starts: Day,
-        /// Length of a step of the file.
+        /// Length of a step of the file, min.
         step_minutes: NonZeroU32,
     },
     /// The table of the socially equitable public models.
@@ -75,12 +87,7 @@ pub fn import(
     intake.finish(files, format.place())
 }
 
-fn take(
-    from: Box<dyn Read + '_>,
-    file: (u32, &str),
-    format: Format,
-    intake: &mut Intake<'_>,
-) -> Result<(), Flaws> {
+fn take(from: Box<dyn Read + '_>, file: (u32, &str), format: Format, intake: &mut Intake<'_>) -> Result<(), Flaws> {
     match format {
         Format::Plain => plain::read(from, file, intake),
         Format::SustainGym { energy } => sustaingym::read(from, file, energy, intake),

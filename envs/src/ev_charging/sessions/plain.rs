@@ -44,11 +44,7 @@ const MAX_KW: usize = 8;
 const OPERATOR: usize = 9;
 
 /// Takes in all sessions of a file.
-pub(super) fn read(
-    from: Box<dyn Read + '_>,
-    (file, name): (u32, &str),
-    intake: &mut Intake<'_>,
-) -> Result<(), Flaws> {
+pub(super) fn read(from: Box<dyn Read + '_>, (file, name): (u32, &str), intake: &mut Intake<'_>) -> Result<(), Flaws> {
     let mut table = Table::open(from, name, &COLUMNS, Others::Refused)?;
     let mut flaws = Flaws::none(name);
     while let Some(row) = table.next(&mut flaws) {
@@ -84,11 +80,8 @@ fn take(row: &Row<'_, '_>, file: u32, intake: &mut Intake<'_>, flaws: &mut Flaws
         max_kw: max_kw?,
         operator: operator?,
     };
-    let at = Places {
-        departure: &|| row.place(DEPARTURE),
-        station: &|| row.place(STATION),
-        kwh: &|| row.place(REQUESTED),
-    };
+    let at =
+        Places { departure: &|| row.place(DEPARTURE), station: &|| row.place(STATION), kwh: &|| row.place(REQUESTED) };
     intake.take(stay, file, row.line, at, flaws);
     Some(())
 }

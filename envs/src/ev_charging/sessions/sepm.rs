@@ -22,11 +22,7 @@ const ENERGY: usize = 2;
 const SPACE: usize = 3;
 
 /// Takes in all sessions of a file.
-pub(super) fn read(
-    from: Box<dyn Read + '_>,
-    (file, name): (u32, &str),
-    intake: &mut Intake<'_>,
-) -> Result<(), Flaws> {
+pub(super) fn read(from: Box<dyn Read + '_>, (file, name): (u32, &str), intake: &mut Intake<'_>) -> Result<(), Flaws> {
     let mut table = Table::open(from, name, &COLUMNS, Others::Ignored)?;
     let mut flaws = Flaws::none(name);
     while let Some(row) = table.next(&mut flaws) {

@@ -69,11 +69,7 @@ fn take(row: &Row<'_, '_>, file: u32, energy: Energy, intake: &mut Intake<'_>, f
         max_kw: None,
         operator: 0,
     };
-    let at = Places {
-        departure: &|| row.place(DEPARTURE),
-        station: &|| row.place(STATION),
-        kwh: &|| row.place(kwh),
-    };
+    let at = Places { departure: &|| row.place(DEPARTURE), station: &|| row.place(STATION), kwh: &|| row.place(kwh) };
     intake.take(stay, file, row.line, at, flaws);
     Some(())
 }
