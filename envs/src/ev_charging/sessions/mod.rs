@@ -9,6 +9,8 @@ mod dropped;
 mod intake;
 mod mixture;
 mod plain;
+#[cfg(test)]
+mod real;
 mod sepm;
 mod source;
 mod sustaingym;
