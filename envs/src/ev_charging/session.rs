@@ -1,33 +1,33 @@
-//! Sessions: who comes when, wants how much, and has to leave when.
+//! What a site knows about a car that is plugged in.
 
 /// One stay of a car at a station; steps count from midnight of the day.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
-    /// Step in which the car is plugged in.
+    /// First step in which the car can charge.
     pub arrival: u32,
     /// First step in which it is gone.
     pub departure: u32,
-    /// Departure as the driver announced it.
+    /// When its driver said that it would leave.
     pub est_departure: u32,
     /// Energy asked for.
     pub requested_kwh: f64,
     /// Index in the network's registration order; `None`: any free one.
     pub station: Option<u32>,
-    /// Whether a driver claimed the session, and so told anything about it.
+    /// Whether a driver said what is needed.
     pub claimed: bool,
-    /// The battery, where a source knows it.
+    /// The battery, where the source knows it.
     pub battery: Option<BatterySpec>,
-    /// What the car takes at most.
+    /// The most the car takes, where the source knows it.
     pub max_kw: Option<f64>,
-    /// Who runs the station.
+    /// Whose customer it is.
     pub operator: u32,
 }
 
-/// The battery of a car, where a source knows it.
+/// The battery of a car.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatterySpec {
-    /// Energy of a full battery.
+    /// What it holds when full.
     pub capacity_kwh: f64,
-    /// Energy in it when the car arrives.
+    /// What it holds on arrival.
     pub start_kwh: f64,
 }
