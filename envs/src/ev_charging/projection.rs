@@ -88,15 +88,18 @@ impl Work {
 }
 
 impl Projection {
-    /// Replaces commands, which are between their bounds `low ≤ 0 ≤ high`, by ones that the grid can carry.
+    /// Replaces commands by ones between their bounds `low ≤ 0 ≤ high` that the grid can carry. All but `L2` expect
+    /// commands between their bounds; what is nearest depends on how far beyond them a command is.
     pub fn apply(self, grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], amps: &mut [f64], work: &mut Work) {
+        if self == Projection::L2 {
+            return nearest_between(grid, bounds, low, high, amps, work);
+        }
         work.load(grid, amps);
         if self == Projection::None || bounds.all_hold(&work.flows) {
             return;
         }
         match self {
-            Projection::None => {}
-            Projection::L2 => nearest::project(grid, bounds, low, high, amps, work),
+            Projection::None | Projection::L2 => {}
             Projection::Uniform => shrink(grid, bounds, amps, work),
             Projection::MaxMin => {
                 work.weights.fill(1.0);
@@ -110,6 +113,21 @@ impl Projection {
             }
             Projection::Registration => one_by_one(grid, bounds, amps, work),
         }
+    }
+}
+
+/// The nearest commands between bounds that the grid can carry: within the bounds alone, where it can carry those.
+fn nearest_between(grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], amps: &mut [f64], work: &mut Work) {
+    for (wish, amps) in work.keys.iter_mut().zip(amps.iter_mut()) {
+        *wish = *amps;
+    }
+    for (amps, (low, high)) in amps.iter_mut().zip(low.iter().zip(high)) {
+        *amps = amps.max(*low).min(*high);
+    }
+    work.load(grid, amps);
+    if !bounds.all_hold(&work.flows) {
+        amps.copy_from_slice(&work.keys);
+        nearest::project(grid, bounds, low, high, amps, work);
     }
 }
 

@@ -285,11 +285,15 @@ impl Site {
         let Room { low, high, amps, most, offset, work } = room;
         let bounds = Bounds { most, offset };
         self.share_posts(amps);
-        for (index, bay) in bays.iter().enumerate() {
+        for (index, (bay, station)) in bays.iter().zip(&self.grid.stations).enumerate() {
             [low[index], high[index]] = self.range(index, bay);
             // A command that is no number is none.
             let wish = if amps[index].is_nan() { 0.0 } else { amps[index] };
-            amps[index] = wish.max(low[index]).min(high[index]);
+            // The nearest commands are those nearest to what was asked for, not to what the cars could take of it.
+            let nearest = self.projection == Projection::L2 && bay.session != 0;
+            let [least, most] =
+                if nearest { [-station.most_back, station.pilots.most] } else { [low[index], high[index]] };
+            amps[index] = wish.max(least).min(most);
         }
         self.projection.apply(&self.grid, &bounds, low, high, amps, work);
         self.quantisation.apply(&self.grid, &bounds, high, amps, work);

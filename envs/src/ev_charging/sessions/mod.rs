@@ -9,12 +9,14 @@ mod dropped;
 mod intake;
 mod mixture;
 mod plain;
+#[cfg(test)]
+mod real;
 mod sepm;
 mod source;
 mod sustaingym;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod words;
 mod written;
 
@@ -22,7 +24,10 @@ pub use dropped::Dropped;
 pub use intake::{Fate, Imported, Overlap, Overnight, Rules, Unknown};
 pub use mixture::Mixture;
 pub use source::Source;
+#[cfg(test)]
+pub(super) use tables::tests::assert_mean;
 pub use tables::{Cars, Shape, Tables};
+pub(super) use words::Words;
 pub use written::{Car, Sessions};
 
 use super::calendar::{Clock, Day};

@@ -303,7 +303,7 @@ impl Ports {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::ev_charging) mod tests {
     use super::*;
     use crate::ev_charging::calendar::clock;
     use isonomy_engine::noise::{Key, Phase, Purpose};
@@ -323,7 +323,7 @@ pub(super) mod tests {
     }
 
     /// Fails where the mean of numbers is further from what is expected than four standard errors.
-    pub(in crate::ev_charging::sessions) fn assert_mean(what: &str, numbers: &[f64], expected: f64) {
+    pub(crate) fn assert_mean(what: &str, numbers: &[f64], expected: f64) {
         let n = numbers.len() as f64;
         let mean = numbers.iter().sum::<f64>() / n;
         let variance = numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / (n - 1.0);
