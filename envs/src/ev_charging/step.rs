@@ -113,8 +113,8 @@ pub struct Meter {
     pub next: u32,
     /// Cars that wait for a station.
     pub waiting: u32,
-    /// Cars that were turned away before they became sessions.
-    pub turned_away: u32,
+    /// Cars that had to leave before a station was free, and those that no session was made of for that reason.
+    pub rejected: u32,
     /// Energy from the grid.
     pub energy_kwh: f64,
     /// Energy to the grid.
@@ -127,6 +127,8 @@ pub struct Meter {
     pub cost: f64,
     /// What its generation emitted.
     pub carbon_kg: f64,
+    /// What all agents were paid together, by the first task.
+    pub reward: f64,
     /// Power of the last step, other loads not included.
     pub power_kw: f64,
     /// What batteries lost, as shares of their capacity.
@@ -160,7 +162,7 @@ impl Stay {
 
     /// The share of its request that it got.
     pub fn served(&self, bays: &[Bay]) -> f64 {
-        (self.delivered(bays) / self.requested_kwh).clamp(0.0, 1.0)
+        if self.requested_kwh > 0.0 { (self.delivered(bays) / self.requested_kwh).clamp(0.0, 1.0) } else { 1.0 }
     }
 }
 
@@ -400,6 +402,7 @@ fn come(index: usize, t: u32, lane: &mut Lane<'_>) {
     let stay = &mut lane.stays[index];
     if stay.departure <= t {
         stay.status = REJECTED;
+        lane.meter.rejected += 1;
         return;
     }
     let free = |station: &usize| lane.bays[*station].session == 0;

@@ -4,6 +4,7 @@
 //! the largest current of a station, not what a car makes of it.
 
 pub mod level;
+pub mod named;
 pub mod round_robin;
 pub mod sorted;
 

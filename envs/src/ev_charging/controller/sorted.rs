@@ -2,12 +2,14 @@
 
 use super::{Look, Rule};
 use crate::ev_charging::projection::Work;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Brackets of the bisection end at this width, as in ACN-Sim.
 const BRACKET_AMPS: f64 = 0.01;
 
 /// Who comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Order {
     /// Who came first.
     FirstCome,
