@@ -1,5 +1,6 @@
 //! Environments: one folder each. `mod.rs` says what it is, `step.rs` how it moves, `step.wgsl` the same for the device.
 
+pub mod ev_charging;
 mod groups;
 pub mod lending;
 pub mod river_swim;
