@@ -6,6 +6,7 @@ pub mod river_swim;
 pub mod tabular_mdp;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 
 pub use lending::Lending;
 pub use river_swim::RiverSwim;

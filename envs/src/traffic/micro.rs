@@ -1,0 +1,703 @@
+//! The micro model: every vehicle's position and speed, step by step, as CityFlow moves them without lane changes.
+//!
+//! All of a step is computed from what was before it: speeds first, then everybody moves, then everybody looks for
+//! the one ahead. A vehicle's slot is its number in the demand, and whoever is on a way is chained from the front to
+//! the back, so nothing is allocated and nothing overflows.
+
+use super::following::{Driver, Leader, TURN_MPS, WAITING_BELOW_MPS, greater, lesser};
+use super::network::demand::{Clock, Demand};
+use super::network::{Network, Turn};
+use bytemuck::{Pod, Zeroable};
+
+/// Nobody, nowhere, never.
+pub const NONE: u32 = u32::MAX;
+
+/// Where a vehicle is and how it got there.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Vehicle {
+    /// From the begin of its way to the front bumper.
+    pub position_m: f64,
+    /// How fast it is.
+    pub speed_mps: f64,
+    /// To the rear bumper of the one ahead.
+    gap_m: f64,
+    next_position_m: f64,
+    next_speed_mps: f64,
+    /// The one ahead that it follows.
+    leader: u32,
+    /// The one behind it on the same way.
+    behind: u32,
+    /// The one for whom it waits at a conflict point, since the step before.
+    blocker: u32,
+    next_blocker: u32,
+    /// Where it is, as an index of the paths.
+    at: u32,
+    /// The way that it was on before.
+    previous: u32,
+    /// Step in which it entered the link that it is on.
+    on_link_since: u32,
+    /// Step in which it entered the network.
+    pub entered: u32,
+    /// Step in which it left the network.
+    pub left: u32,
+    /// Steps that it waited.
+    pub waited: u32,
+    /// Steps that it has been waiting without a break.
+    pub halted: u32,
+    unused: u32,
+}
+
+/// Who is on a way.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Chain {
+    /// The one in front.
+    pub first: u32,
+    /// The one at the back.
+    pub last: u32,
+    /// How many there are.
+    pub vehicles: u32,
+    /// How many of them wait.
+    pub waiting: u32,
+    /// The first of those who came in this step.
+    entrants: u32,
+    /// Vehicles that have entered the network here.
+    admitted: u32,
+}
+
+/// A light.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Light {
+    /// Time left of the phase, where the light follows its own table.
+    pub remaining_s: f64,
+    /// Time since the last change began: clearance counts, so a fresh green starts at the clearance's length.
+    pub since_s: f64,
+    /// The phase that it shows.
+    pub phase: u32,
+    /// The green that it shows or will show, as an index of the crossing's greens.
+    pub green: u32,
+    /// Whether the crossing is being cleared for that green: 0 or 1.
+    pub clearing: u32,
+    unused: u32,
+}
+
+/// What a lane of the batch counts.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Tally {
+    /// Steps that are over.
+    pub steps: u32,
+    /// Vehicles that have reached their destination.
+    pub finished: u32,
+    /// Steps from creation to destination, of all that finished.
+    pub travelled: u64,
+    /// Vehicles moved, summed over steps.
+    pub updates: u64,
+}
+
+/// What changes during an episode, of one lane of the batch.
+pub struct State<'s> {
+    /// One per departure.
+    pub vehicles: &'s mut [Vehicle],
+    /// One per way.
+    pub chains: &'s mut [Chain],
+    /// One per crossing.
+    pub lights: &'s mut [Light],
+    /// What is counted.
+    pub tally: &'s mut Tally,
+}
+
+/// The same to look at.
+#[derive(Clone, Copy)]
+pub struct Shown<'s> {
+    /// One per departure.
+    pub vehicles: &'s [Vehicle],
+    /// One per way.
+    pub chains: &'s [Chain],
+    /// One per crossing.
+    pub lights: &'s [Light],
+    /// What is counted.
+    pub tally: &'s Tally,
+}
+
+impl State<'_> {
+    /// To look at.
+    pub fn shown(&self) -> Shown<'_> {
+        Shown { vehicles: self.vehicles, chains: self.chains, lights: self.lights, tally: self.tally }
+    }
+}
+
+/// A lane or a link, as the step needs it.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    length_m: f64,
+    limit_mps: f64,
+    /// Lane: its links, in `World::leaving`. Link: its conflicts.
+    begin: u32,
+    end: u32,
+    /// Link: its lanes.
+    from: u32,
+    to: u32,
+    /// Link: its crossing, and where its greens stand, phase by phase.
+    crossing: u32,
+    green_at: u32,
+    green_stride: u32,
+    turn: Turn,
+}
+
+/// A conflict point, as the step needs it.
+#[derive(Clone, Copy, Debug)]
+struct Conflict {
+    at_m: f64,
+    foe_at_m: f64,
+    foe: u32,
+}
+
+/// Everything that stays as it is.
+#[derive(Debug)]
+pub struct World {
+    /// The roads.
+    pub network: Network,
+    /// The vehicles.
+    pub demand: Demand,
+    /// The clock.
+    pub clock: Clock,
+    drivers: Vec<Driver>,
+    ways: Vec<Way>,
+    lanes: u32,
+    leaving: Vec<u32>,
+    conflicts: Vec<Conflict>,
+    greens: Vec<bool>,
+    /// Lanes on which vehicles start.
+    doors: Vec<u32>,
+}
+
+impl World {
+    /// A world of these roads and vehicles.
+    pub fn new(network: Network, demand: Demand, clock: Clock) -> Self {
+        let lanes = network.lanes.len() as u32;
+        let (mut greens, mut green_ats) = (Vec::new(), Vec::new());
+        for crossing in &network.crossings {
+            green_ats.push(greens.len() as u32);
+            let phases = &network.phases[crossing.phases.start as usize..crossing.phases.end as usize];
+            greens.extend(phases.iter().flat_map(|phase| phase.green.iter().copied()));
+        }
+        let lane_way = |lane: &super::network::Lane| Way {
+            length_m: lane.length_m,
+            limit_mps: lane.limit_mps,
+            begin: lane.leaving.start,
+            end: lane.leaving.end,
+            from: NONE,
+            to: NONE,
+            crossing: NONE,
+            green_at: 0,
+            green_stride: 0,
+            turn: Turn::Straight,
+        };
+        let link_way = |link: &super::network::Link| {
+            let movement = &network.movements[link.movement as usize];
+            let crossing = &network.crossings[movement.crossing as usize];
+            Way {
+                length_m: link.length_m,
+                // Links have no limit of their own.
+                limit_mps: f64::INFINITY,
+                begin: link.conflicts.start,
+                end: link.conflicts.end,
+                from: link.from,
+                to: link.to,
+                crossing: movement.crossing,
+                green_at: green_ats[movement.crossing as usize] + link.movement - crossing.movements.start,
+                green_stride: crossing.movements.len() as u32,
+                turn: movement.turn,
+            }
+        };
+        let ways = network.lanes.iter().map(lane_way).chain(network.links.iter().map(link_way)).collect();
+        let conflict = |conflict: &super::network::Conflict| Conflict {
+            at_m: conflict.at_m,
+            foe_at_m: conflict.foe_at_m,
+            foe: lanes + conflict.foe,
+        };
+        let braking = |kind: &super::network::demand::Kind| kind.max_braking.max(kind.usual_braking);
+        let hardest_braking = demand.kinds.iter().map(braking).fold(0.0, f64::max);
+        World {
+            drivers: demand.kinds.iter().map(|&kind| Driver::new(kind, clock.step_s, hardest_braking)).collect(),
+            ways,
+            lanes,
+            leaving: network.leaving.iter().map(|&link| lanes + link).collect(),
+            conflicts: network.conflicts.iter().map(conflict).collect(),
+            greens,
+            doors: (0..lanes).filter(|&lane| !demand.queues[lane as usize].is_empty()).collect(),
+            network,
+            demand,
+            clock,
+        }
+    }
+
+    /// Sets everything to the start of an episode. Lights that obey a controller show their first green.
+    pub fn start(&self, state: State<'_>) {
+        state.vehicles.fill(Vehicle {
+            leader: NONE,
+            behind: NONE,
+            blocker: NONE,
+            next_blocker: NONE,
+            previous: NONE,
+            on_link_since: NONE,
+            entered: NONE,
+            left: NONE,
+            ..Vehicle::zeroed()
+        });
+        state.chains.fill(Chain { first: NONE, last: NONE, entrants: NONE, ..Chain::zeroed() });
+        for (light, crossing) in state.lights.iter_mut().zip(&self.network.crossings) {
+            let remaining_s = self.network.phases[crossing.phases.start as usize].duration_s;
+            let phase = if crossing.controlled { crossing.greens[0] } else { 0 };
+            *light = Light { remaining_s, phase, ..Light::zeroed() };
+        }
+        *state.tally = Tally::zeroed();
+    }
+
+    /// Moves everybody by one step. Lights are not touched.
+    pub fn step(&self, mut state: State<'_>) {
+        self.admit(&mut state);
+        self.decide(&mut state);
+        self.advance(&mut state);
+        self.look_ahead(&mut state);
+        state.tally.steps += 1;
+    }
+
+    fn driver(&self, vehicle: u32) -> &Driver {
+        &self.drivers[self.demand.departures[vehicle as usize].kind as usize]
+    }
+
+    fn length_m(&self, vehicle: u32) -> f64 {
+        self.driver(vehicle).kind.length_m
+    }
+
+    /// The way at `ahead` places behind the one at `at` in a vehicle's path.
+    fn way_of(&self, vehicle: u32, at: u32) -> Option<u32> {
+        let end = self.demand.departures[vehicle as usize].path.1;
+        (at < end).then(|| self.demand.paths[at as usize])
+    }
+
+    fn has_green(&self, lights: &[Light], link: &Way) -> bool {
+        self.greens[(link.green_at + lights[link.crossing as usize].phase * link.green_stride) as usize]
+    }
+
+    /// Links that one of a crossing's greens frees, those that are always free included.
+    pub fn links_of_green(&self, crossing: usize, green: u32) -> impl Iterator<Item = u32> + '_ {
+        let this = &self.network.crossings[crossing];
+        let phase = &self.network.phases[(this.phases.start + this.greens[green as usize]) as usize];
+        let movements = this.movements.clone().zip(&phase.green).filter(|(_, free)| **free);
+        movements.flat_map(|(movement, _)| self.network.movements[movement as usize].links.clone())
+    }
+
+    /// Whether a link (by its number among links) has green.
+    pub fn is_green(&self, lights: &[Light], link: u32) -> bool {
+        self.has_green(lights, &self.ways[(self.lanes + link) as usize])
+    }
+
+    /// Lets one vehicle per lane in, where there is room.
+    fn admit(&self, state: &mut State<'_>) {
+        for &lane in &self.doors {
+            let queue = &self.demand.queues[lane as usize];
+            let next = queue.start + state.chains[lane as usize].admitted;
+            if next == queue.end {
+                continue;
+            }
+            let vehicle = self.demand.waiting[next as usize];
+            let departure = &self.demand.departures[vehicle as usize];
+            if departure.step > state.tally.steps {
+                continue;
+            }
+            let tail = state.chains[lane as usize].last;
+            let min_gap_m = self.driver(vehicle).kind.min_gap_m;
+            if tail != NONE && state.vehicles[tail as usize].position_m <= self.length_m(tail) + min_gap_m {
+                continue;
+            }
+            state.vehicles[vehicle as usize].at = departure.path.0;
+            state.vehicles[vehicle as usize].entered = state.tally.steps;
+            state.chains[lane as usize].admitted += 1;
+            append(state, lane, vehicle);
+            self.find_leader(state, vehicle, tail);
+        }
+    }
+
+    /// Everybody's next speed, from what is.
+    fn decide(&self, state: &mut State<'_>) {
+        for way in 0..self.ways.len() {
+            let mut vehicle = state.chains[way].first;
+            while vehicle != NONE {
+                let (next_mps, blocker) = self.next_speed(&state.shown(), way as u32, vehicle);
+                let this = &mut state.vehicles[vehicle as usize];
+                let (speed_mps, moved_m) = self.driver(vehicle).moved(this.speed_mps, next_mps);
+                (this.next_speed_mps, this.next_blocker) = (speed_mps, blocker);
+                this.next_position_m = moved_m + this.position_m;
+                vehicle = this.behind;
+            }
+        }
+    }
+
+    /// The speed that a vehicle will try to have, and for whom it waits at a conflict point.
+    fn next_speed(&self, state: &Shown<'_>, way: u32, vehicle: u32) -> (f64, u32) {
+        let (this, driver, way) = (&state.vehicles[vehicle as usize], self.driver(vehicle), &self.ways[way as usize]);
+        let kind = &driver.kind;
+        let mut speed_mps = lesser(kind.max_speed_mps, this.speed_mps + kind.max_acceleration * driver.step_s);
+        speed_mps = lesser(speed_mps, way.limit_mps);
+        if this.leader != NONE && this.gap_m < driver.free_m {
+            let ahead = &self.driver(this.leader).kind;
+            let leader = Leader {
+                speed_mps: state.vehicles[this.leader as usize].speed_mps,
+                max_braking: ahead.max_braking,
+                usual_braking: ahead.usual_braking,
+                gap_m: this.gap_m,
+            };
+            speed_mps = lesser(speed_mps, driver.behind(this.speed_mps, leader));
+        }
+        let (crossing_mps, blocker) = self.speed_at_crossing(state, way, vehicle);
+        speed_mps = lesser(speed_mps, crossing_mps);
+        (greater(speed_mps, this.speed_mps - kind.max_braking * driver.step_s), blocker)
+    }
+
+    /// The speed that the light, the lane behind the crossing and other links allow, and who is in the way.
+    fn speed_at_crossing(&self, state: &Shown<'_>, way: &Way, vehicle: u32) -> (f64, u32) {
+        let (this, driver) = (&state.vehicles[vehicle as usize], self.driver(vehicle));
+        let speed_mps = this.speed_mps;
+        let mut allowed_mps = driver.kind.max_speed_mps;
+        let on_link = way.crossing != NONE;
+        let rest_m = way.length_m - this.position_m;
+        if !on_link && rest_m > driver.looks_m {
+            return (allowed_mps, NONE);
+        }
+        let (link_at, begins_m) = match self.way_of(vehicle, this.at + u32::from(!on_link)) {
+            None => return (allowed_mps, NONE),
+            Some(link) => (link, if on_link { this.position_m } else { -rest_m }),
+        };
+        let link = &self.ways[link_at as usize];
+        if !on_link {
+            let open = self.has_green(state.lights, link) && self.has_room(state, link.to, driver.kind.length_m);
+            if !open && driver.shortest_stop_m(speed_mps) <= rest_m {
+                return (lesser(allowed_mps, driver.stop_before(speed_mps, rest_m)), NONE);
+            }
+            if link.turn != Turn::Straight {
+                allowed_mps = lesser(allowed_mps, TURN_MPS);
+            }
+        }
+        for conflict in &self.conflicts[link.begin as usize..link.end as usize] {
+            if conflict.at_m < begins_m {
+                continue;
+            }
+            let Some((foe, foe_in_m)) = self.foe(state, conflict) else { continue };
+            let in_m = conflict.at_m - begins_m;
+            let meeting = Meeting { link, in_m, foe, foe_in_m, foe_link: &self.ways[conflict.foe as usize] };
+            if !self.may_pass(state, vehicle, &meeting) {
+                return (lesser(allowed_mps, driver.yield_before(speed_mps, in_m)), foe);
+            }
+        }
+        (allowed_mps, NONE)
+    }
+
+    /// Whether a vehicle of this length may drive onto a lane.
+    fn has_room(&self, state: &Shown<'_>, lane: u32, length_m: f64) -> bool {
+        let tail = state.chains[lane as usize].last;
+        if tail == NONE {
+            return true;
+        }
+        let vehicle = &state.vehicles[tail as usize];
+        vehicle.position_m > self.length_m(tail) + length_m || vehicle.speed_mps >= 2.0
+    }
+
+    /// Who comes first to a conflict point, or is just leaving it, on the other link: the vehicle, and how far it has
+    /// to go, below zero where it has passed.
+    fn foe(&self, state: &Shown<'_>, conflict: &Conflict) -> Option<(u32, f64)> {
+        let (link, at_m) = (&self.ways[conflict.foe as usize], conflict.foe_at_m);
+        let beyond = state.chains[link.to as usize].last;
+        if beyond != NONE && state.vehicles[beyond as usize].previous == conflict.foe {
+            let position_m = state.vehicles[beyond as usize].position_m;
+            let past_m = link.length_m - at_m;
+            if past_m + (position_m - self.length_m(beyond)) < 0.0 {
+                return Some((beyond, -(position_m + past_m)));
+            }
+        }
+        let mut vehicle = state.chains[conflict.foe as usize].first;
+        while vehicle != NONE {
+            let this = &state.vehicles[vehicle as usize];
+            if this.position_m <= at_m || this.position_m - at_m - self.length_m(vehicle) <= 0.0 {
+                return Some((vehicle, at_m - this.position_m));
+            }
+            vehicle = this.behind;
+        }
+        let coming = state.chains[link.from as usize].first;
+        if coming == NONE || !self.has_green(state.lights, link) {
+            return None;
+        }
+        let this = &state.vehicles[coming as usize];
+        let follows = self.way_of(coming, this.at + 1) == Some(conflict.foe);
+        follows.then(|| (coming, (self.ways[link.from as usize].length_m - this.position_m) + at_m))
+    }
+
+    /// Whether a vehicle need not wait for its foe.
+    fn may_pass(&self, state: &Shown<'_>, vehicle: u32, meeting: &Meeting<'_>) -> bool {
+        let &Meeting { link, in_m, foe, foe_in_m, foe_link } = meeting;
+        let (this, driver) = (&state.vehicles[vehicle as usize], self.driver(vehicle));
+        let (other, other_driver) = (&state.vehicles[foe as usize], self.driver(foe));
+        if !driver.can_yield(this.speed_mps, in_m) {
+            return true;
+        }
+        let goes_first = || {
+            if link.turn > foe_link.turn {
+                return true;
+            }
+            if foe_in_m <= 0.0 {
+                return foe_in_m + other_driver.kind.length_m < 0.0;
+            }
+            let foe_steps = other_driver.steps_to(other.speed_mps, foe_in_m, foe_link.turn != Turn::Straight);
+            let steps = driver.steps_to(this.speed_mps, in_m, link.turn != Turn::Straight);
+            if link.turn < foe_link.turn || foe_steps != steps {
+                return foe_steps > steps;
+            }
+            if this.on_link_since != other.on_link_since {
+                return this.on_link_since < other.on_link_since;
+            }
+            if in_m != foe_in_m {
+                return in_m < foe_in_m;
+            }
+            let priority = |vehicle: u32| self.demand.departures[vehicle as usize].priority;
+            priority(vehicle) > priority(foe)
+        };
+        let passes = other_driver.can_yield(other.speed_mps, foe_in_m) && goes_first();
+        passes || waits_in_a_ring(state.vehicles, foe)
+    }
+
+    /// Everybody moves, from way to way where one ends.
+    fn advance(&self, state: &mut State<'_>) {
+        // Who changes its way is chained here in between: nobody may move twice.
+        let mut movers = NONE;
+        for way in 0..self.ways.len() as u32 {
+            let (mut before, mut vehicle) = (NONE, state.chains[way as usize].first);
+            while vehicle != NONE {
+                let behind = state.vehicles[vehicle as usize].behind;
+                state.tally.updates += 1;
+                if self.commit(state, vehicle) {
+                    unlink(state, way, before, vehicle);
+                    state.vehicles[vehicle as usize].previous = way;
+                    state.vehicles[vehicle as usize].behind = std::mem::replace(&mut movers, vehicle);
+                } else {
+                    before = vehicle;
+                }
+                vehicle = behind;
+            }
+        }
+        while movers != NONE {
+            let vehicle = movers;
+            movers = state.vehicles[vehicle as usize].behind;
+            match self.way_of(vehicle, state.vehicles[vehicle as usize].at) {
+                Some(way) => self.enter(state, way, vehicle),
+                None => self.finish(state, vehicle),
+            }
+        }
+    }
+
+    /// Takes over what was decided. Whether the vehicle has come to the end of its way.
+    fn commit(&self, state: &mut State<'_>, vehicle: u32) -> bool {
+        let this = &mut state.vehicles[vehicle as usize];
+        (this.speed_mps, this.position_m) = (this.next_speed_mps, this.next_position_m);
+        this.blocker = this.next_blocker;
+        let waits = u32::from(this.speed_mps < WAITING_BELOW_MPS);
+        this.waited += waits;
+        this.halted = (this.halted + 1) * waits;
+        let begin = this.at;
+        while let Some(way) = self.way_of(vehicle, this.at)
+            && this.position_m > self.ways[way as usize].length_m
+        {
+            this.position_m -= self.ways[way as usize].length_m;
+            this.at += 1;
+        }
+        this.at != begin
+    }
+
+    /// Puts a vehicle at the back of a way, among those who came in this step by its position.
+    fn enter(&self, state: &mut State<'_>, way: u32, vehicle: u32) {
+        let on_link = way >= self.lanes;
+        let this = &mut state.vehicles[vehicle as usize];
+        this.on_link_since = if on_link { state.tally.steps } else { NONE };
+        let position_m = this.position_m;
+        let chain = &mut state.chains[way as usize];
+        let mut before = NONE;
+        let mut after = chain.entrants;
+        if after == NONE {
+            chain.entrants = vehicle;
+            return append(state, way, vehicle);
+        }
+        while after != NONE && state.vehicles[after as usize].position_m >= position_m {
+            (before, after) = (after, state.vehicles[after as usize].behind);
+        }
+        if after == NONE {
+            return append(state, way, vehicle);
+        }
+        if before == NONE {
+            // In front of all entrants: behind whoever was here before.
+            let first = std::mem::replace(&mut state.chains[way as usize].entrants, vehicle);
+            let mut at = state.chains[way as usize].first;
+            while at != first {
+                (before, at) = (at, state.vehicles[at as usize].behind);
+            }
+        }
+        state.vehicles[vehicle as usize].behind = after;
+        match before {
+            NONE => state.chains[way as usize].first = vehicle,
+            before => state.vehicles[before as usize].behind = vehicle,
+        }
+        state.chains[way as usize].vehicles += 1;
+    }
+
+    fn finish(&self, state: &mut State<'_>, vehicle: u32) {
+        let now = state.tally.steps;
+        state.vehicles[vehicle as usize].left = now;
+        state.tally.finished += 1;
+        state.tally.travelled += u64::from(now - self.demand.departures[vehicle as usize].step);
+    }
+
+    /// Everybody finds whom it follows.
+    fn look_ahead(&self, state: &mut State<'_>) {
+        for way in 0..self.ways.len() {
+            state.chains[way].entrants = NONE;
+            let (mut ahead, mut vehicle) = (NONE, state.chains[way].first);
+            let mut waiting = 0;
+            while vehicle != NONE {
+                self.find_leader(state, vehicle, ahead);
+                let blocker = state.vehicles[vehicle as usize].blocker;
+                if blocker != NONE && state.vehicles[blocker as usize].left != NONE {
+                    state.vehicles[vehicle as usize].blocker = NONE;
+                }
+                waiting += u32::from(state.vehicles[vehicle as usize].halted > 0);
+                (ahead, vehicle) = (vehicle, state.vehicles[vehicle as usize].behind);
+            }
+            state.chains[way].waiting = waiting;
+        }
+    }
+
+    /// Sets whom a vehicle follows: the one ahead on its way, or the last on the ways that it will take.
+    fn find_leader(&self, state: &mut State<'_>, vehicle: u32, ahead: u32) {
+        let (leader, gap_m) = if ahead == NONE {
+            self.leader_beyond(&state.shown(), vehicle)
+        } else {
+            let position_m = state.vehicles[ahead as usize].position_m;
+            (ahead, position_m - self.length_m(ahead) - state.vehicles[vehicle as usize].position_m)
+        };
+        let this = &mut state.vehicles[vehicle as usize];
+        (this.leader, this.gap_m) = (leader, gap_m);
+    }
+
+    fn leader_beyond(&self, state: &Shown<'_>, vehicle: u32) -> (u32, f64) {
+        let (this, driver) = (&state.vehicles[vehicle as usize], self.driver(vehicle));
+        let end = self.demand.departures[vehicle as usize].path.1;
+        let ahead = &self.demand.paths[this.at as usize..end as usize];
+        let mut distance_m = self.ways[ahead[0] as usize].length_m - this.position_m;
+        let gap_to =
+            |last: u32, distance_m: f64| distance_m + state.vehicles[last as usize].position_m - self.length_m(last);
+        for &way in &ahead[1..] {
+            let (mut leader, mut gap_m) = (NONE, 0.0);
+            if way < self.lanes {
+                leader = state.chains[way as usize].last;
+                if leader != NONE {
+                    gap_m = gap_to(leader, distance_m);
+                }
+            } else {
+                // Links that begin together overlap.
+                let from = &self.ways[self.ways[way as usize].from as usize];
+                for &link in &self.leaving[from.begin as usize..from.end as usize] {
+                    let last = state.chains[link as usize].last;
+                    if last != NONE && (leader == NONE || gap_to(last, distance_m) < gap_m) {
+                        (leader, gap_m) = (last, gap_to(last, distance_m));
+                    }
+                }
+            }
+            if leader != NONE {
+                return (leader, gap_m);
+            }
+            distance_m += self.ways[way as usize].length_m;
+            if distance_m > driver.looks_m {
+                break;
+            }
+        }
+        (NONE, 0.0)
+    }
+
+    /// Turns the lights that follow their own tables; all of them, if `all`.
+    pub fn turn_lights(&self, lights: &mut [Light], all: bool) {
+        for (light, crossing) in lights.iter_mut().zip(&self.network.crossings) {
+            let phases = &self.network.phases[crossing.phases.start as usize..crossing.phases.end as usize];
+            // A phase that was added to clear the crossing takes no time and is passed over.
+            if crossing.boundary || (crossing.controlled && !all) || phases.len() < 2 {
+                continue;
+            }
+            light.remaining_s -= self.clock.step_s;
+            while light.remaining_s <= 0.0 {
+                light.phase = (light.phase + 1) % phases.len() as u32;
+                light.remaining_s += phases[light.phase as usize].duration_s;
+            }
+        }
+    }
+
+    /// Mean travel time of all vehicles created so far: the unfinished count with their time until now.
+    pub fn average_travel_time_s(&self, state: &Shown<'_>) -> f64 {
+        let now = state.tally.steps;
+        // A vehicle is created at the begin of its step.
+        let created = self.demand.departures.partition_point(|departure| departure.step < now);
+        let mut steps = state.tally.travelled;
+        for (vehicle, departure) in state.vehicles.iter().zip(&self.demand.departures[..created]) {
+            if vehicle.left == NONE {
+                steps += u64::from(now - departure.step);
+            }
+        }
+        if created == 0 { 0.0 } else { steps as f64 * self.clock.step_s / created as f64 }
+    }
+}
+
+/// Two vehicles before a conflict point.
+struct Meeting<'w> {
+    link: &'w Way,
+    in_m: f64,
+    foe: u32,
+    foe_in_m: f64,
+    foe_link: &'w Way,
+}
+
+/// Whether somebody waits for somebody who, in the end, waits for him. Who yields there would lock the crossing.
+fn waits_in_a_ring(vehicles: &[Vehicle], first: u32) -> bool {
+    let blocker = |vehicle: u32| vehicles[vehicle as usize].blocker;
+    let (mut fast, mut slow) = (first, first);
+    while fast != NONE && blocker(fast) != NONE {
+        slow = blocker(slow);
+        fast = blocker(blocker(fast));
+        if slow == fast {
+            return true;
+        }
+    }
+    false
+}
+
+fn append(state: &mut State<'_>, way: u32, vehicle: u32) {
+    let chain = &mut state.chains[way as usize];
+    let last = std::mem::replace(&mut chain.last, vehicle);
+    chain.vehicles += 1;
+    match last {
+        NONE => chain.first = vehicle,
+        last => state.vehicles[last as usize].behind = vehicle,
+    }
+    state.vehicles[vehicle as usize].behind = NONE;
+}
+
+fn unlink(state: &mut State<'_>, way: u32, before: u32, vehicle: u32) {
+    let behind = state.vehicles[vehicle as usize].behind;
+    let chain = &mut state.chains[way as usize];
+    chain.vehicles -= 1;
+    if chain.last == vehicle {
+        chain.last = before;
+    }
+    match before {
+        NONE => chain.first = behind,
+        before => state.vehicles[before as usize].behind = behind,
+    }
+}

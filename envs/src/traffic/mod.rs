@@ -1,0 +1,8 @@
+//! Traffic.
+pub mod controller;
+mod following;
+pub mod micro;
+pub mod network;
+pub mod signal;
+#[cfg(test)]
+mod tests;
