@@ -411,7 +411,7 @@ mod tests {
         let length = road.get("length").expect("there");
         assert_eq!(
             length.positive().expect_err("negative").to_string(),
-            "net.json:3:40: roads[0].length: expected a number above 0, found -3"
+            "net.json:3:44: roads[0].length: expected a number above 0, found -3"
         );
         assert_eq!(
             road.get("lanes").map(|_| ()).expect_err("missing").to_string(),
