@@ -45,7 +45,8 @@ pub struct Vehicle {
     pub waited: u32,
     /// Steps that it has been waiting without a break.
     pub halted: u32,
-    unused: u32,
+    /// Steps that it had waited when it came to its lane.
+    waited_before: u32,
 }
 
 /// Who is on a way.
@@ -60,6 +61,10 @@ pub struct Chain {
     pub vehicles: u32,
     /// How many of them wait.
     pub waiting: u32,
+    /// Vehicles that have been here since the last decision.
+    pub seen: u32,
+    /// Steps that vehicles have waited here since the last decision, all together.
+    pub waited: u32,
     /// The first of those who came in this step.
     entrants: u32,
     /// Vehicles that have entered the network here.
@@ -81,6 +86,18 @@ pub struct Light {
     /// Whether the crossing is being cleared for that green: 0 or 1.
     pub clearing: u32,
     unused: u32,
+}
+
+/// What a movement has seen in the episode.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Passage {
+    /// Vehicles that came through.
+    pub vehicles: u32,
+    /// Steps that they waited before it, all together.
+    pub waited: u32,
+    /// Steps that one of them waited, at most.
+    pub longest: u32,
 }
 
 /// What a lane of the batch counts.
@@ -105,6 +122,8 @@ pub struct State<'s> {
     pub chains: &'s mut [Chain],
     /// One per crossing.
     pub lights: &'s mut [Light],
+    /// One per movement.
+    pub passages: &'s mut [Passage],
     /// What is counted.
     pub tally: &'s mut Tally,
 }
@@ -118,6 +137,8 @@ pub struct Shown<'s> {
     pub chains: &'s [Chain],
     /// One per crossing.
     pub lights: &'s [Light],
+    /// One per movement.
+    pub passages: &'s [Passage],
     /// What is counted.
     pub tally: &'s Tally,
 }
@@ -125,7 +146,8 @@ pub struct Shown<'s> {
 impl State<'_> {
     /// To look at.
     pub fn shown(&self) -> Shown<'_> {
-        Shown { vehicles: self.vehicles, chains: self.chains, lights: self.lights, tally: self.tally }
+        let State { vehicles, chains, lights, passages, tally } = self;
+        Shown { vehicles, chains, lights, passages, tally }
     }
 }
 
@@ -254,7 +276,16 @@ impl World {
             let phase = if crossing.controlled { crossing.greens[0] } else { 0 };
             *light = Light { remaining_s, phase, ..Light::zeroed() };
         }
+        state.passages.fill(Passage::zeroed());
         *state.tally = Tally::zeroed();
+    }
+
+    /// Forgets what was seen before: a decision begins.
+    pub fn decide_anew(&self, state: &mut State<'_>) {
+        for chain in &mut state.chains[..self.lanes as usize] {
+            chain.seen = chain.vehicles;
+            chain.waited = 0;
+        }
     }
 
     /// Moves everybody by one step. Lights are not touched.
@@ -478,8 +509,10 @@ impl World {
             while vehicle != NONE {
                 let behind = state.vehicles[vehicle as usize].behind;
                 state.tally.updates += 1;
+                let next = state.vehicles[vehicle as usize].at + 1;
                 if self.commit(state, vehicle) {
                     unlink(state, way, before, vehicle);
+                    self.count_passage(state, vehicle, next);
                     state.vehicles[vehicle as usize].previous = way;
                     state.vehicles[vehicle as usize].behind = std::mem::replace(&mut movers, vehicle);
                 } else {
@@ -516,6 +549,36 @@ impl World {
         this.at != begin
     }
 
+    /// A vehicle has gone on to `at` in its path; if that is a link, the link's movement counts it.
+    fn count_passage(&self, state: &mut State<'_>, vehicle: u32, at: u32) {
+        if let Some(movement) = self.movement_at(vehicle, at) {
+            let this = &mut state.vehicles[vehicle as usize];
+            let waited = this.waited - std::mem::replace(&mut this.waited_before, this.waited);
+            state.passages[movement as usize].count(waited);
+        }
+    }
+
+    fn movement_at(&self, vehicle: u32, at: u32) -> Option<u32> {
+        let way = self.way_of(vehicle, at).filter(|&way| way >= self.lanes)?;
+        Some(self.network.links[(way - self.lanes) as usize].movement)
+    }
+
+    /// The movement before which a vehicle is, and the steps that it has waited there.
+    pub fn waits_for(&self, vehicles: &[Vehicle], vehicle: u32) -> Option<(u32, u32)> {
+        let this = &vehicles[vehicle as usize];
+        if this.entered == NONE || this.left != NONE {
+            return None;
+        }
+        Some((self.movement_at(vehicle, this.at + 1)?, this.waited - this.waited_before))
+    }
+
+    /// Vehicles on a way, from the front.
+    pub fn on<'s>(&self, state: Shown<'s>, way: u32) -> impl Iterator<Item = (u32, &'s Vehicle)> + use<'s> {
+        let first = state.chains[way as usize].first;
+        let behind = move |&vehicle: &u32| some(state.vehicles[vehicle as usize].behind);
+        std::iter::successors(some(first), behind).map(move |vehicle| (vehicle, &state.vehicles[vehicle as usize]))
+    }
+
     /// Puts a vehicle at the back of a way, among those who came in this step by its position.
     fn enter(&self, state: &mut State<'_>, way: u32, vehicle: u32) {
         let on_link = way >= self.lanes;
@@ -549,6 +612,7 @@ impl World {
             before => state.vehicles[before as usize].behind = vehicle,
         }
         state.chains[way as usize].vehicles += 1;
+        state.chains[way as usize].seen += 1;
     }
 
     fn finish(&self, state: &mut State<'_>, vehicle: u32) {
@@ -574,6 +638,7 @@ impl World {
                 (ahead, vehicle) = (vehicle, state.vehicles[vehicle as usize].behind);
             }
             state.chains[way].waiting = waiting;
+            state.chains[way].waited += waiting;
         }
     }
 
@@ -655,6 +720,14 @@ impl World {
     }
 }
 
+impl Passage {
+    fn count(&mut self, waited: u32) {
+        self.vehicles += 1;
+        self.waited += waited;
+        self.longest = self.longest.max(waited);
+    }
+}
+
 /// Two vehicles before a conflict point.
 struct Meeting<'w> {
     link: &'w Way,
@@ -678,10 +751,15 @@ fn waits_in_a_ring(vehicles: &[Vehicle], first: u32) -> bool {
     false
 }
 
+fn some(vehicle: u32) -> Option<u32> {
+    (vehicle != NONE).then_some(vehicle)
+}
+
 fn append(state: &mut State<'_>, way: u32, vehicle: u32) {
     let chain = &mut state.chains[way as usize];
     let last = std::mem::replace(&mut chain.last, vehicle);
     chain.vehicles += 1;
+    chain.seen += 1;
     match last {
         NONE => chain.first = vehicle,
         last => state.vehicles[last as usize].behind = vehicle,

@@ -1,7 +1,8 @@
 //! The micro model against numbers that CityFlow itself gave.
 
 use super::controller::{FixedTime, MaxPressure, Rule, Sotl};
-use super::micro::{Chain, Light, State, Tally, Vehicle, World};
+use super::metrics::Summary;
+use super::micro::{Chain, Light, Passage, State, Tally, Vehicle, World};
 use super::network::cityflow;
 use super::network::demand::Clock;
 use super::signal::Changes;
@@ -15,6 +16,7 @@ struct Lane {
     vehicles: Vec<Vehicle>,
     chains: Vec<Chain>,
     lights: Vec<Light>,
+    passages: Vec<Passage>,
     tally: Tally,
 }
 
@@ -24,6 +26,7 @@ impl Lane {
             vehicles: vec![Vehicle::zeroed(); world.demand.departures.len()],
             chains: vec![Chain::zeroed(); world.network.ways()],
             lights: vec![Light::zeroed(); world.network.crossings.len()],
+            passages: vec![Passage::zeroed(); world.network.movements.len()],
             tally: Tally::zeroed(),
         };
         world.start(lane.state());
@@ -35,6 +38,7 @@ impl Lane {
             vehicles: &mut self.vehicles,
             chains: &mut self.chains,
             lights: &mut self.lights,
+            passages: &mut self.passages,
             tally: &mut self.tally,
         }
     }
@@ -128,4 +132,26 @@ fn travel_times_of_cities() {
     assert_times("hangzhou_4x4", "flow_hz1.json", &four(525.28, 575.56, 365.06, 354.13), 0.01);
     assert_times("jinan_3x4", "flow_jn1.json", &four(444.84, 514.14, 374.56, 369.64), 0.01);
     assert_times("manhattan_16x3", "flow.json", &four(1029.38, 1122.95, 203.08, 553.64), 0.01);
+}
+
+#[test]
+fn hangzhou_waits() {
+    let Some(world) = load("hangzhou_4x4", "flow_hz1.json") else { return };
+    for rule in [None, Some(&FIXED as &dyn Rule), Some(&PRESSURE), Some(&SOTL)] {
+        let mut lane = run(&world, rule, 10);
+        let summary = Summary::of(&world, lane.state().shown());
+        let means: Vec<f64> =
+            summary.crossings.iter().filter(|waits| waits.vehicles > 0).map(|waits| waits.mean_s).collect();
+        let crossings = super::metrics::Spread::of(means.clone());
+        eprintln!(
+            "{rule:?} {:?} {:?}\nworst {} turns {:?} crossings {} {} {}",
+            summary.waits_s,
+            summary.finished_waits_s,
+            summary.worst_movement_s(),
+            summary.turns,
+            crossings.mean,
+            crossings.max,
+            crossings.gini
+        );
+    }
 }
