@@ -100,6 +100,14 @@ pub struct Passage {
     pub longest: u32,
 }
 
+/// How a green has fared in decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Choosing {
+    /// Decisions since it was last asked for.
+    pub passed_over: u32,
+}
+
 /// What a lane of the batch counts.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
@@ -124,6 +132,8 @@ pub struct State<'s> {
     pub lights: &'s mut [Light],
     /// One per movement.
     pub passages: &'s mut [Passage],
+    /// One per green of every crossing.
+    pub choices: &'s mut [Choosing],
     /// What is counted.
     pub tally: &'s mut Tally,
 }
@@ -139,6 +149,8 @@ pub struct Shown<'s> {
     pub lights: &'s [Light],
     /// One per movement.
     pub passages: &'s [Passage],
+    /// One per green of every crossing.
+    pub choices: &'s [Choosing],
     /// What is counted.
     pub tally: &'s Tally,
 }
@@ -146,8 +158,8 @@ pub struct Shown<'s> {
 impl State<'_> {
     /// To look at.
     pub fn shown(&self) -> Shown<'_> {
-        let State { vehicles, chains, lights, passages, tally } = self;
-        Shown { vehicles, chains, lights, passages, tally }
+        let State { vehicles, chains, lights, passages, choices, tally } = self;
+        Shown { vehicles, chains, lights, passages, choices, tally }
     }
 }
 
@@ -194,6 +206,10 @@ pub struct World {
     greens: Vec<bool>,
     /// Lanes on which vehicles start.
     doors: Vec<u32>,
+    /// Vehicles of the whole episode that want to take each movement.
+    pub wanted: Vec<u32>,
+    /// Where the greens of every crossing begin in [`State::choices`].
+    pub choices_at: Vec<u32>,
 }
 
 impl World {
@@ -250,6 +266,8 @@ impl World {
             leaving: network.leaving.iter().map(|&link| lanes + link).collect(),
             conflicts: network.conflicts.iter().map(conflict).collect(),
             greens,
+            wanted: wanted(&network, &demand),
+            choices_at: choices_at(&network),
             doors: (0..lanes).filter(|&lane| !demand.queues[lane as usize].is_empty()).collect(),
             network,
             demand,
@@ -277,7 +295,22 @@ impl World {
             *light = Light { remaining_s, phase, ..Light::zeroed() };
         }
         state.passages.fill(Passage::zeroed());
+        state.choices.fill(Choosing::zeroed());
         *state.tally = Tally::zeroed();
+    }
+
+    /// Greens that a light can be asked for, over all crossings.
+    pub fn choices(&self) -> usize {
+        self.network.crossings.iter().map(|crossing| crossing.greens.len()).sum()
+    }
+
+    /// Keeps in mind what a crossing was asked for in a decision.
+    pub fn note_choice(&self, choices: &mut [Choosing], crossing: usize, green: u32) {
+        let begin = self.choices_at[crossing] as usize;
+        let greens = self.network.crossings[crossing].greens.len();
+        for (this, choosing) in (0..).zip(&mut choices[begin..begin + greens]) {
+            choosing.passed_over = if this == green { 0 } else { choosing.passed_over + 1 };
+        }
     }
 
     /// Forgets what was seen before: a decision begins.
@@ -321,6 +354,35 @@ impl World {
         let phase = &self.network.phases[(this.phases.start + this.greens[green as usize]) as usize];
         let movements = this.movements.clone().zip(&phase.green).filter(|(_, free)| **free);
         movements.flat_map(|(movement, _)| self.network.movements[movement as usize].links.clone())
+    }
+
+    /// Movements that one of a crossing's greens frees and that must wait in another.
+    pub fn movements_of_green(&self, crossing: usize, green: u32) -> impl Iterator<Item = u32> + '_ {
+        let this = &self.network.crossings[crossing];
+        let free = |number: u32, movement: u32| {
+            self.network.phases[(this.phases.start + this.greens[number as usize]) as usize].green[movement as usize]
+        };
+        let waits = move |movement: u32| (0..this.greens.len() as u32).any(|other| !free(other, movement));
+        let numbers =
+            (0..this.movements.len() as u32).filter(move |&movement| free(green, movement) && waits(movement));
+        numbers.map(move |movement| this.movements.start + movement)
+    }
+
+    /// Lanes from which one of a crossing's greens lets vehicles go, those that are always free included.
+    pub fn lanes_of_green(&self, crossing: usize, green: u32) -> impl Iterator<Item = u32> + '_ {
+        let from = move |link: u32| self.network.links[link as usize].from;
+        let freed = move |&lane: &u32| self.links_of_green(crossing, green).any(|link| from(link) == lane);
+        self.network.crossings[crossing].incoming.iter().copied().filter(freed)
+    }
+
+    /// The movement before which a vehicle is.
+    pub fn next_movement(&self, vehicle: u32, this: &Vehicle) -> Option<u32> {
+        self.movement_at(vehicle, this.at + 1)
+    }
+
+    /// Metres that a vehicle on a lane has to the stop line.
+    pub fn to_line_m(&self, lane: u32, this: &Vehicle) -> f64 {
+        self.ways[lane as usize].length_m - this.position_m
     }
 
     /// Whether a link (by its number among links) has green.
@@ -718,6 +780,27 @@ impl World {
         }
         if created == 0 { 0.0 } else { steps as f64 * self.clock.step_s / created as f64 }
     }
+}
+
+fn choices_at(network: &Network) -> Vec<u32> {
+    let next = |at: &mut u32, crossing: &super::network::Crossing| {
+        let begin = *at;
+        *at += crossing.greens.len() as u32;
+        Some(begin)
+    };
+    network.crossings.iter().scan(0, next).collect()
+}
+
+fn wanted(network: &Network, demand: &Demand) -> Vec<u32> {
+    let lanes = network.lanes.len() as u32;
+    let mut wanted = vec![0; network.movements.len()];
+    for departure in &demand.departures {
+        let path = &demand.paths[departure.path.0 as usize..departure.path.1 as usize];
+        for &way in path.iter().filter(|&&way| way >= lanes) {
+            wanted[network.links[(way - lanes) as usize].movement as usize] += 1;
+        }
+    }
+    wanted
 }
 
 impl Passage {

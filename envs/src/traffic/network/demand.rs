@@ -416,7 +416,7 @@ mod tests {
     fn the_generator_is_the_one_of_the_standard_library() {
         // The C++ standard fixes the 10,000th number of the default seed.
         let mut random = MersenneTwister::new(5489);
-        (0..9999).for_each(|_| drop(random.next()));
+        (0..9999).for_each(|_| _ = random.next());
         assert_eq!(random.next(), 4_123_659_995);
     }
 
