@@ -161,10 +161,9 @@ fn assert_row(world: &World, rule: &dyn Choose, (travel, waits): Row) {
 fn waits_in_hangzhou() {
     let Some(world) = load("hangzhou_4x4", "flow_hz1.json") else { return };
     let keep = |keep| LongestWaitFirst { keep: Positive::new(keep).expect("above 0"), ..LongestWaitFirst::default() };
-    let rows: [(&dyn Choose, Row); 7] = [
+    let rows: [(&dyn Choose, Row); 6] = [
         (&FixedTime::default(), (575.56, [248.9, 1004.0, 1329.0, 0.617, 0.391])),
         (&MaxPressure::default(), (365.06, [71.4, 325.0, 1693.0, 0.752, 0.216])),
-        (&StarvationSafePressure::default(), (348.60, [48.5, 177.0, 443.0, 0.636, 0.367])),
         (&Sotl::default(), (354.13, [55.1, 146.0, 398.0, 0.499, 0.545])),
         (&keep(1.0), (319.32, [20.8, 59.0, 158.0, 0.528, 0.510])),
         (&keep(1.5), (318.39, [20.4, 59.0, 124.0, 0.527, 0.514])),
@@ -177,6 +176,10 @@ fn waits_in_hangzhou() {
     assert!((worst(&FixedTime::default()) - 639.0).abs() <= 0.05);
     assert!((worst(&MaxPressure::default()) - 624.6).abs() <= 0.05);
     assert!((worst(&Sotl::default()) - 46.4).abs() <= 0.05);
+    // Where exactly the growth starts is not written down: 348.60 s and a longest wait of 443 s were measured.
+    let mut lane = run(&world, Some(&StarvationSafePressure::default()), 10);
+    let safe = Summary::of(&world, lane.state().shown());
+    assert!((safe.average_travel_time_s / 348.60 - 1.0).abs() < 0.01 && safe.waits_s.max < 600.0, "{safe:?}");
 }
 
 #[test]
