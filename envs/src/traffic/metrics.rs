@@ -123,6 +123,11 @@ impl Summary {
         }
     }
 
+    /// The longest mean wait before a crossing that somebody used.
+    pub fn worst_crossing_s(&self) -> f64 {
+        self.crossings.iter().map(|waits| waits.mean_s).fold(0.0, f64::max)
+    }
+
     /// The longest mean wait before a movement that somebody used.
     pub fn worst_movement_s(&self) -> f64 {
         self.movements.iter().map(|waits| waits.mean_s).fold(0.0, f64::max)

@@ -7,13 +7,14 @@
 use super::following::{Driver, Leader, TURN_MPS, WAITING_BELOW_MPS, greater, lesser};
 use super::network::demand::{Clock, Demand};
 use super::network::{Network, Turn};
+use bevy_ecs::component::Component;
 use bytemuck::{Pod, Zeroable};
 
 /// Nobody, nowhere, never.
 pub const NONE: u32 = u32::MAX;
 
 /// Where a vehicle is and how it got there.
-#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Vehicle {
     /// From the begin of its way to the front bumper.
@@ -50,7 +51,7 @@ pub struct Vehicle {
 }
 
 /// Who is on a way.
-#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Chain {
     /// The one in front.
@@ -72,7 +73,7 @@ pub struct Chain {
 }
 
 /// A light.
-#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Light {
     /// Time left of the phase, where the light follows its own table.
@@ -89,7 +90,7 @@ pub struct Light {
 }
 
 /// What a movement has seen in the episode.
-#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Passage {
     /// Vehicles that came through.
@@ -101,7 +102,7 @@ pub struct Passage {
 }
 
 /// How a green has fared in decisions.
-#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Choosing {
     /// Decisions since it was last asked for.
@@ -109,7 +110,7 @@ pub struct Choosing {
 }
 
 /// What a lane of the batch counts.
-#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Tally {
     /// Steps that are over.
@@ -206,6 +207,8 @@ pub struct World {
     greens: Vec<bool>,
     /// Lanes on which vehicles start.
     doors: Vec<u32>,
+    /// Steps from one decision to the next.
+    pub decision_steps: u32,
     /// Vehicles of the whole episode that want to take each movement.
     pub wanted: Vec<u32>,
     /// Where the greens of every crossing begin in [`State::choices`].
@@ -266,6 +269,7 @@ impl World {
             leaving: network.leaving.iter().map(|&link| lanes + link).collect(),
             conflicts: network.conflicts.iter().map(conflict).collect(),
             greens,
+            decision_steps: 1,
             wanted: wanted(&network, &demand),
             choices_at: choices_at(&network),
             doors: (0..lanes).filter(|&lane| !demand.queues[lane as usize].is_empty()).collect(),
@@ -273,6 +277,22 @@ impl World {
             demand,
             clock,
         }
+    }
+
+    /// The same world, in which crossings decide every so many steps.
+    pub fn deciding_every(mut self, steps: u32) -> Self {
+        self.decision_steps = steps;
+        self
+    }
+
+    /// What a vehicle can do.
+    pub fn kind(&self, vehicle: u32) -> &super::network::demand::Kind {
+        &self.driver(vehicle).kind
+    }
+
+    /// Vehicles that have wanted to enter in the first steps.
+    pub fn created(&self, steps: u32) -> usize {
+        self.demand.departures.partition_point(|departure| departure.step < steps)
     }
 
     /// Sets everything to the start of an episode. Lights that obey a controller show their first green.
@@ -322,11 +342,11 @@ impl World {
     }
 
     /// Moves everybody by one step. Lights are not touched.
-    pub fn step(&self, mut state: State<'_>) {
-        self.admit(&mut state);
-        self.decide(&mut state);
-        self.advance(&mut state);
-        self.look_ahead(&mut state);
+    pub fn step(&self, state: &mut State<'_>) {
+        self.admit(state);
+        self.decide(state);
+        self.advance(state);
+        self.look_ahead(state);
         state.tally.steps += 1;
     }
 
@@ -770,8 +790,7 @@ impl World {
     /// Mean travel time of all vehicles created so far: the unfinished count with their time until now.
     pub fn average_travel_time_s(&self, state: &Shown<'_>) -> f64 {
         let now = state.tally.steps;
-        // A vehicle is created at the begin of its step.
-        let created = self.demand.departures.partition_point(|departure| departure.step < now);
+        let created = self.created(now);
         let mut steps = state.tally.travelled;
         for (vehicle, departure) in state.vehicles.iter().zip(&self.demand.departures[..created]) {
             if vehicle.left == NONE {

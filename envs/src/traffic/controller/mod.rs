@@ -20,6 +20,11 @@ pub use webster::Webster;
 
 use super::micro::{Shown, World};
 use super::network::Turn;
+use super::{Traffic, host::Everywhere, host::Streets};
+use isonomy_engine::controller::{Controller, Rule, of, only_for};
+use isonomy_engine::environment::Environment;
+use isonomy_engine::lanes::LaneRule;
+use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
 
 /// A rule for one crossing.
@@ -69,4 +74,35 @@ fn plain_greens(world: &World, crossing: usize) -> impl Iterator<Item = u32> + C
     let plain = move |&green: &u32| (turns(green, Turn::Straight) || turns(green, Turn::Left)) && sided(green);
     let none = !greens(world, crossing).any(|green| plain(&green));
     greens(world, crossing).filter(move |green| none || plain(green))
+}
+
+macro_rules! controllers {
+    ($($rule:ident: $example:expr;)*) => {$(
+        isonomy_engine::plugin!(Controller: $rule, $example);
+
+        #[typetag::serde]
+        impl Controller for $rule {
+            fn rule(&self, _: &dyn Environment) -> Rule {
+                Rule::Lane(LaneRule::new::<Streets>(Everywhere(*self)))
+            }
+
+            fn check(&self, environment: &dyn Environment) -> Vec<Problem> {
+                match of::<Traffic>(environment) {
+                    Some(_) => Vec::new(),
+                    None => only_for(environment, "Traffic"),
+                }
+            }
+        }
+    )*};
+}
+
+controllers! {
+    FixedTime: "(green_s: 30)";
+    MaxPressure: "(dialect: LibSignal)";
+    AdvancedPressure: "()";
+    StarvationSafePressure: "(growth: 1.1)";
+    Sotl: "()";
+    MaxWave: "()";
+    LongestWaitFirst: "(keep: 1.5)";
+    Webster: "()";
 }
