@@ -1,12 +1,37 @@
 //! How fast a vehicle may drive because of the one ahead, a stop line or a crossing: functions of numbers alone.
 //!
-//! CityFlow's laws (Zhang et al. 2019 and its code), in 64 bits and in its order of operations, so that results agree
-//! to the bit.
+//! CityFlow's laws (Zhang et al. 2019 and its code) stand here, in 64 bits and in its order of operations, so that results
+//! agree to the bit. Krauss's and the intelligent driver model's stand in files of their own.
 
 use super::network::demand::Kind;
+use super::{idm, krauss};
+use isonomy_engine::quantity::Probability;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// By which law a vehicle follows another. The headway of a vehicle is the law's reaction time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Law {
+    /// CityFlow's: a stopping distance and a time gap.
+    #[default]
+    CityFlow,
+    /// Krauss's, as SUMO has it.
+    Krauss {
+        /// How much a driver dawdles, SUMO's sigma; 0.5 if not given, 0 for none.
+        #[serde(default = "half")]
+        dawdling: Probability,
+    },
+    /// The intelligent driver model (Treiber, Hennecke and Helbing 2000), in four parts of a step as in SUMO.
+    Idm {},
+}
+
+fn half() -> Probability {
+    Probability::new(0.5).expect("a constant between 0 and 1")
+}
 
 /// Speed below which a vehicle waits, in m/s.
-pub const WAITING_BELOW_MPS: f64 = 0.1;
+pub(super) const WAITING_BELOW_MPS: f64 = 0.1;
 
 /// Distance that a vehicle keeps to a conflict point where it yields.
 const YIELD_M: f64 = 5.0;
@@ -25,15 +50,17 @@ pub(super) fn greater(a: f64, b: f64) -> f64 {
 
 /// A kind of vehicle, and what follows from it.
 #[derive(Clone, Copy, Debug)]
-pub struct Driver {
+pub(super) struct Driver {
     /// What it can do.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// Length of a step.
-    pub step_s: f64,
+    pub(super) step_s: f64,
+    /// How it follows.
+    pub(super) law: Law,
     /// How far before a stop line it begins to look at the crossing, and how far it looks for a leader.
-    pub looks_m: f64,
+    pub(super) looks_m: f64,
     /// A leader further away than this cannot slow it down, whatever either does.
-    pub free_m: f64,
+    pub(super) free_m: f64,
 }
 
 /// What a vehicle follows.
@@ -49,10 +76,14 @@ impl Driver {
     /// A driver of this kind of vehicle.
     ///
     /// `hardest_braking` is the strongest braking of any vehicle around.
-    pub fn new(kind: Kind, step_s: f64, hardest_braking: f64) -> Self {
+    pub(super) fn new(kind: Kind, law: Law, step_s: f64, hardest_braking: f64) -> Self {
         let v = kind.max_speed_mps;
         let looks_m = v * v / kind.usual_braking / 2.0 + v * step_s * 2.0;
-        Driver { kind, step_s, looks_m, free_m: Driver::free_m(&kind, step_s, hardest_braking) }
+        let free_m = match law {
+            Law::CityFlow => Driver::free_m(&kind, step_s, hardest_braking),
+            _ => f64::INFINITY,
+        };
+        Driver { kind, law, step_s, looks_m, free_m }
     }
 
     /// All three bounds of [`Driver::behind`] grow with the gap and with the speed of the leader: this is where the last
@@ -69,8 +100,25 @@ impl Driver {
         1.001 * headway.max(brakes) + 0.001
     }
 
+    /// Speed on a free road.
+    pub(super) fn free(&self, speed_mps: f64, limit_mps: f64) -> f64 {
+        let fastest = lesser(self.kind.max_speed_mps, speed_mps + self.kind.max_acceleration * self.step_s);
+        match self.law {
+            Law::Idm {} => lesser(idm::next_speed(self, speed_mps, limit_mps, None), limit_mps),
+            _ => lesser(fastest, limit_mps),
+        }
+    }
+
     /// Speed behind a leader.
     pub(super) fn behind(&self, speed_mps: f64, leader: Leader) -> f64 {
+        match self.law {
+            Law::CityFlow => self.behind_in_cityflow(speed_mps, leader),
+            Law::Krauss { .. } => krauss::safe_speed(self, leader),
+            Law::Idm {} => idm::next_speed(self, speed_mps, f64::INFINITY, Some((leader.speed_mps, leader.gap_m))),
+        }
+    }
+
+    fn behind_in_cityflow(&self, speed_mps: f64, leader: Leader) -> f64 {
         let (kind, dt) = (&self.kind, self.step_s);
         let Leader { speed_mps: ahead, gap_m: gap, .. } = leader;
         let never_touches = self.able_to_stop(speed_mps, leader, kind.max_braking, leader.max_braking, 0.0);
@@ -97,6 +145,17 @@ impl Driver {
 
     /// Speed before a line at which to stop.
     pub(super) fn stop_before(&self, speed_mps: f64, distance_m: f64) -> f64 {
+        match self.law {
+            Law::CityFlow => self.stop_before_in_cityflow(speed_mps, distance_m),
+            Law::Krauss { .. } => krauss::stopping_speed(self, distance_m),
+            // A wall that far ahead: the least gap stands between.
+            Law::Idm {} => {
+                idm::next_speed(self, speed_mps, f64::INFINITY, Some((0.0, distance_m + self.kind.min_gap_m)))
+            }
+        }
+    }
+
+    fn stop_before_in_cityflow(&self, speed_mps: f64, distance_m: f64) -> f64 {
         let (kind, dt) = (&self.kind, self.step_s);
         let faster = speed_mps + kind.usual_acceleration * dt;
         let needed = (speed_mps + faster) * dt / 2.0 + (faster * faster / kind.usual_braking / 2.0);
@@ -114,7 +173,11 @@ impl Driver {
 
     /// The shortest way to a stop.
     pub(super) fn shortest_stop_m(&self, speed_mps: f64) -> f64 {
-        0.5 * speed_mps * speed_mps / self.kind.max_braking
+        match self.law {
+            Law::CityFlow => 0.5 * speed_mps * speed_mps / self.kind.max_braking,
+            // These lose speed first and move then.
+            _ => krauss::braking_way_m(speed_mps, self.kind.max_braking, self.step_s),
+        }
     }
 
     /// Whether it can yield at a point that far ahead (behind, if below zero).
@@ -153,8 +216,13 @@ impl Driver {
         way + if reached < target_mps { (reached + target_mps) * dt / 2.0 } else { 0.0 }
     }
 
-    /// Speed and way of the next step, from a speed that may be below zero: then it stops within the step.
-    pub(super) fn moved(&self, speed_mps: f64, next_mps: f64) -> (f64, f64) {
+    /// Speed and way of the next step, from a speed that may be below zero: then it stops within the step. `share` is
+    /// how much of the most that it can dawdle a driver does.
+    pub(super) fn moved(&self, speed_mps: f64, next_mps: f64, share: f64) -> (f64, f64) {
+        if let Law::Krauss { .. } | Law::Idm {} = self.law {
+            let next_mps = (next_mps - krauss::dawdled(self, next_mps, share)).max(0.0);
+            return (next_mps, next_mps * self.step_s);
+        }
         if next_mps < 0.0 {
             return (0.0, 0.5 * speed_mps * speed_mps / self.kind.max_braking);
         }
@@ -167,7 +235,7 @@ mod tests {
     use super::*;
 
     fn driver() -> Driver {
-        Driver::new(Kind { max_speed_mps: 11.11, ..Kind::CAR }, 1.0, 4.5)
+        Driver::new(Kind { max_speed_mps: 11.11, ..Kind::CAR }, Law::CityFlow, 1.0, 4.5)
     }
 
     fn leader(speed_mps: f64, gap_m: f64) -> Leader {
@@ -193,7 +261,7 @@ mod tests {
             close(driver().behind(speed, leader), headway, 5e-5);
         }
         let standing = driver().behind(0.0, leader(0.0, 2.5));
-        assert_eq!(driver().moved(0.0, greater(standing, -4.5)), (0.0, 0.0));
+        assert_eq!(driver().moved(0.0, greater(standing, -4.5), 0.0), (0.0, 0.0));
         close(standing, -4.5, 1e-12);
     }
 

@@ -99,6 +99,10 @@ impl LaneDynamics for Streets {
         ]
     }
 
+    fn draws(&self) -> usize {
+        usize::from(self.world.dawdles)
+    }
+
     fn start(&self, _: At<'_>, (vehicles, chains, lights, passages, choices, before, tally): View<'_, Self>) {
         let tally = &mut tally[0];
         self.world.start(State { vehicles, chains, lights, passages, choices, tally });
@@ -115,9 +119,10 @@ impl LaneDynamics for Streets {
         }
     }
 
-    fn step(&self, _: At<'_>, action: &[u32], state: View<'_, Self>, reward: &mut [f32]) {
+    fn step(&self, at: At<'_>, action: &[u32], state: View<'_, Self>, reward: &mut [f32]) {
         let (vehicles, chains, lights, passages, choices, before, tally) = state;
         let (world, tally) = (&*self.world, &mut tally[0]);
+        tally.noise = at.words.first().copied().unwrap_or(0);
         let mut state = State { vehicles, chains, lights, passages, choices, tally };
         world.decide_anew(&mut state);
         for _ in 0..world.decision_steps {

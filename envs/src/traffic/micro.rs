@@ -4,9 +4,10 @@
 //! the one ahead. A vehicle's slot is its number in the demand, and whoever is on a way is chained from the front to
 //! the back, so nothing is allocated and nothing overflows.
 
-use super::following::{Driver, Leader, TURN_MPS, WAITING_BELOW_MPS, greater, lesser};
+use super::following::{Driver, Law, Leader, TURN_MPS, WAITING_BELOW_MPS, greater, lesser};
 use super::network::demand::{Clock, Demand};
 use super::network::{Network, Turn};
+use super::queue::Model;
 use bevy_ecs::component::Component;
 use bytemuck::{Pod, Zeroable};
 
@@ -24,18 +25,20 @@ pub struct Vehicle {
     /// To the rear bumper of the one ahead.
     gap_m: f64,
     next_position_m: f64,
+    /// In the queue model: when it reaches the end of its lane.
+    pub(super) eta_s: f64,
     next_speed_mps: f64,
     /// The one ahead that it follows.
     leader: u32,
     /// The one behind it on the same way.
-    behind: u32,
+    pub(super) behind: u32,
     /// The one for whom it waits at a conflict point, since the step before.
     blocker: u32,
     next_blocker: u32,
     /// Where it is, as an index of the paths.
-    at: u32,
+    pub(super) at: u32,
     /// The way that it was on before.
-    previous: u32,
+    pub(super) previous: u32,
     /// Step in which it entered the link that it is on.
     on_link_since: u32,
     /// Step in which it entered the network.
@@ -70,6 +73,19 @@ pub struct Chain {
     entrants: u32,
     /// Vehicles that have entered the network here.
     admitted: u32,
+    /// In the queue model: when the next one may leave, and when the next one may enter the network.
+    pub(super) next_departure_s: f64,
+    pub(super) next_entry_s: f64,
+    /// Departures of this green.
+    pub(super) departed: u32,
+    /// Whether somebody could go in the step before.
+    pub(super) was_green: u32,
+    /// Where the first one would go.
+    pub(super) offer: u32,
+    /// Vehicles that were here when the step began, and that came in it.
+    pub(super) before: u32,
+    pub(super) arrivals: u32,
+    unused: u32,
 }
 
 /// A light.
@@ -121,6 +137,9 @@ pub struct Tally {
     pub travelled: u64,
     /// Vehicles moved, summed over steps.
     pub updates: u64,
+    /// Noise of this decision, for drivers that dawdle.
+    pub noise: u32,
+    unused: u32,
 }
 
 /// What changes during an episode, of one lane of the batch.
@@ -166,20 +185,20 @@ impl State<'_> {
 
 /// A lane or a link, as the step needs it.
 #[derive(Clone, Copy, Debug)]
-struct Way {
-    length_m: f64,
+pub(super) struct Way {
+    pub(super) length_m: f64,
     limit_mps: f64,
     /// Lane: its links, in `World::leaving`. Link: its conflicts.
     begin: u32,
     end: u32,
     /// Link: its lanes.
     from: u32,
-    to: u32,
+    pub(super) to: u32,
     /// Link: its crossing, and where its greens stand, phase by phase.
     crossing: u32,
     green_at: u32,
     green_stride: u32,
-    turn: Turn,
+    pub(super) turn: Turn,
 }
 
 /// A conflict point, as the step needs it.
@@ -200,13 +219,16 @@ pub struct World {
     /// The clock.
     pub clock: Clock,
     drivers: Vec<Driver>,
-    ways: Vec<Way>,
-    lanes: u32,
+    pub(super) ways: Vec<Way>,
+    pub(super) lanes: u32,
     leaving: Vec<u32>,
     conflicts: Vec<Conflict>,
     greens: Vec<bool>,
     /// Lanes on which vehicles start.
-    doors: Vec<u32>,
+    pub(super) doors: Vec<u32>,
+    model: Model,
+    /// Whether vehicles look at [`Tally::noise`].
+    pub dawdles: bool,
     /// Steps from one decision to the next.
     pub decision_steps: u32,
     /// Vehicles of the whole episode that want to take each movement.
@@ -218,6 +240,11 @@ pub struct World {
 impl World {
     /// A world of these roads and vehicles.
     pub fn new(network: Network, demand: Demand, clock: Clock) -> Self {
+        World::following(network, demand, clock, Law::CityFlow)
+    }
+
+    /// The same, in which vehicles follow each other by another law.
+    pub fn following(network: Network, demand: Demand, clock: Clock, law: Law) -> Self {
         let lanes = network.lanes.len() as u32;
         let (mut greens, mut green_ats) = (Vec::new(), Vec::new());
         for crossing in &network.crossings {
@@ -263,13 +290,15 @@ impl World {
         let braking = |kind: &super::network::demand::Kind| kind.max_braking.max(kind.usual_braking);
         let hardest_braking = demand.kinds.iter().map(braking).fold(0.0, f64::max);
         World {
-            drivers: demand.kinds.iter().map(|&kind| Driver::new(kind, clock.step_s, hardest_braking)).collect(),
+            drivers: demand.kinds.iter().map(|&kind| Driver::new(kind, law, clock.step_s, hardest_braking)).collect(),
             ways,
             lanes,
             leaving: network.leaving.iter().map(|&link| lanes + link).collect(),
             conflicts: network.conflicts.iter().map(conflict).collect(),
             greens,
             decision_steps: 1,
+            model: Model::Micro,
+            dawdles: matches!(law, Law::Krauss { dawdling } if dawdling.get() > 0.0),
             wanted: wanted(&network, &demand),
             choices_at: choices_at(&network),
             doors: (0..lanes).filter(|&lane| !demand.queues[lane as usize].is_empty()).collect(),
@@ -283,6 +312,18 @@ impl World {
     pub fn deciding_every(mut self, steps: u32) -> Self {
         self.decision_steps = steps;
         self
+    }
+
+    /// The same world, moved by a model.
+    pub fn moved_by(mut self, model: Model) -> Self {
+        self.model = model;
+        self
+    }
+
+    /// Links that leave a lane, as ways.
+    pub(super) fn links_of(&self, lane: u32) -> &[u32] {
+        let way = &self.ways[lane as usize];
+        &self.leaving[way.begin as usize..way.end as usize]
     }
 
     /// What a vehicle can do.
@@ -343,6 +384,9 @@ impl World {
 
     /// Moves everybody by one step. Lights are not touched.
     pub fn step(&self, state: &mut State<'_>) {
+        if let Model::Queue { headway_s, lost_s } = self.model {
+            return self.step_queues(state, headway_s.get(), lost_s.get());
+        }
         self.admit(state);
         self.decide(state);
         self.advance(state);
@@ -359,12 +403,12 @@ impl World {
     }
 
     /// The way at `ahead` places behind the one at `at` in a vehicle's path.
-    fn way_of(&self, vehicle: u32, at: u32) -> Option<u32> {
+    pub(super) fn way_of(&self, vehicle: u32, at: u32) -> Option<u32> {
         let end = self.demand.departures[vehicle as usize].path.1;
         (at < end).then(|| self.demand.paths[at as usize])
     }
 
-    fn has_green(&self, lights: &[Light], link: &Way) -> bool {
+    pub(super) fn has_green(&self, lights: &[Light], link: &Way) -> bool {
         self.greens[(link.green_at + lights[link.crossing as usize].phase * link.green_stride) as usize]
     }
 
@@ -413,27 +457,30 @@ impl World {
     /// Lets one vehicle per lane in, where there is room.
     fn admit(&self, state: &mut State<'_>) {
         for &lane in &self.doors {
-            let queue = &self.demand.queues[lane as usize];
-            let next = queue.start + state.chains[lane as usize].admitted;
-            if next == queue.end {
-                continue;
-            }
-            let vehicle = self.demand.waiting[next as usize];
-            let departure = &self.demand.departures[vehicle as usize];
-            if departure.step > state.tally.steps {
-                continue;
-            }
+            let Some(vehicle) = self.next_outside(state, lane) else { continue };
             let tail = state.chains[lane as usize].last;
-            let min_gap_m = self.driver(vehicle).kind.min_gap_m;
+            let min_gap_m = self.kind(vehicle).min_gap_m;
             if tail != NONE && state.vehicles[tail as usize].position_m <= self.length_m(tail) + min_gap_m {
                 continue;
             }
-            state.vehicles[vehicle as usize].at = departure.path.0;
-            state.vehicles[vehicle as usize].entered = state.tally.steps;
-            state.chains[lane as usize].admitted += 1;
-            append(state, lane, vehicle);
+            self.admit_one(state, lane, vehicle);
             self.find_leader(state, vehicle, tail);
         }
+    }
+
+    /// The first who waits to enter on a lane.
+    pub(super) fn next_outside(&self, state: &State<'_>, lane: u32) -> Option<u32> {
+        let queue = &self.demand.queues[lane as usize];
+        let next = queue.start + state.chains[lane as usize].admitted;
+        let vehicle = (next < queue.end).then(|| self.demand.waiting[next as usize])?;
+        (self.demand.departures[vehicle as usize].step <= state.tally.steps).then_some(vehicle)
+    }
+
+    pub(super) fn admit_one(&self, state: &mut State<'_>, lane: u32, vehicle: u32) {
+        let this = &mut state.vehicles[vehicle as usize];
+        (this.at, this.entered) = (self.demand.departures[vehicle as usize].path.0, state.tally.steps);
+        state.chains[lane as usize].admitted += 1;
+        append(state, lane, vehicle);
     }
 
     /// Everybody's next speed, from what is.
@@ -442,8 +489,9 @@ impl World {
             let mut vehicle = state.chains[way].first;
             while vehicle != NONE {
                 let (next_mps, blocker) = self.next_speed(&state.shown(), way as u32, vehicle);
+                let share = if self.dawdles { dawdles(state.tally, vehicle) } else { 0.0 };
                 let this = &mut state.vehicles[vehicle as usize];
-                let (speed_mps, moved_m) = self.driver(vehicle).moved(this.speed_mps, next_mps);
+                let (speed_mps, moved_m) = self.driver(vehicle).moved(this.speed_mps, next_mps, share);
                 (this.next_speed_mps, this.next_blocker) = (speed_mps, blocker);
                 this.next_position_m = moved_m + this.position_m;
                 vehicle = this.behind;
@@ -455,8 +503,7 @@ impl World {
     fn next_speed(&self, state: &Shown<'_>, way: u32, vehicle: u32) -> (f64, u32) {
         let (this, driver, way) = (&state.vehicles[vehicle as usize], self.driver(vehicle), &self.ways[way as usize]);
         let kind = &driver.kind;
-        let mut speed_mps = lesser(kind.max_speed_mps, this.speed_mps + kind.max_acceleration * driver.step_s);
-        speed_mps = lesser(speed_mps, way.limit_mps);
+        let mut speed_mps = driver.free(this.speed_mps, way.limit_mps);
         if this.leader != NONE && this.gap_m < driver.free_m {
             let ahead = &self.driver(this.leader).kind;
             let leader = Leader {
@@ -632,7 +679,7 @@ impl World {
     }
 
     /// A vehicle has gone on to `at` in its path; if that is a link, the link's movement counts it.
-    fn count_passage(&self, state: &mut State<'_>, vehicle: u32, at: u32) {
+    pub(super) fn count_passage(&self, state: &mut State<'_>, vehicle: u32, at: u32) {
         if let Some(movement) = self.movement_at(vehicle, at) {
             let this = &mut state.vehicles[vehicle as usize];
             let waited = this.waited - std::mem::replace(&mut this.waited_before, this.waited);
@@ -697,7 +744,7 @@ impl World {
         state.chains[way as usize].seen += 1;
     }
 
-    fn finish(&self, state: &mut State<'_>, vehicle: u32) {
+    pub(super) fn finish(&self, state: &mut State<'_>, vehicle: u32) {
         let now = state.tally.steps;
         state.vehicles[vehicle as usize].left = now;
         state.tally.finished += 1;
@@ -853,11 +900,20 @@ fn waits_in_a_ring(vehicles: &[Vehicle], first: u32) -> bool {
     false
 }
 
+/// A number from 0 to below 1 that belongs to a vehicle and a step: SplitMix64 of both and the decision's noise.
+fn dawdles(tally: &Tally, vehicle: u32) -> f64 {
+    let mut word = (u64::from(tally.noise) << 32 | u64::from(vehicle)) ^ u64::from(tally.steps) << 40;
+    word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((word ^ (word >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
 fn some(vehicle: u32) -> Option<u32> {
     (vehicle != NONE).then_some(vehicle)
 }
 
-fn append(state: &mut State<'_>, way: u32, vehicle: u32) {
+pub(super) fn append(state: &mut State<'_>, way: u32, vehicle: u32) {
     let chain = &mut state.chains[way as usize];
     let last = std::mem::replace(&mut chain.last, vehicle);
     chain.vehicles += 1;
@@ -869,7 +925,7 @@ fn append(state: &mut State<'_>, way: u32, vehicle: u32) {
     state.vehicles[vehicle as usize].behind = NONE;
 }
 
-fn unlink(state: &mut State<'_>, way: u32, before: u32, vehicle: u32) {
+pub(super) fn unlink(state: &mut State<'_>, way: u32, before: u32, vehicle: u32) {
     let behind = state.vehicles[vehicle as usize].behind;
     let chain = &mut state.chains[way as usize];
     chain.vehicles -= 1;

@@ -15,12 +15,15 @@
 //! as CityFlow does, `signal.rs` changes the lights, `controller/` holds the rules that users run today.
 
 pub mod controller;
-mod following;
+pub mod following;
 mod host;
+mod idm;
+mod krauss;
 pub mod metrics;
 pub mod micro;
 pub mod network;
 pub mod observation;
+pub mod queue;
 pub mod reward;
 pub mod signal;
 mod source;
@@ -30,6 +33,7 @@ mod tests;
 pub use host::Streets;
 pub use source::{Demand, Roads};
 
+use following::Law;
 use isonomy_engine::environment::Environment;
 use isonomy_engine::plugin;
 use isonomy_engine::problem::Problem;
@@ -39,6 +43,7 @@ use isonomy_engine::spec::{GroupSpec, Space, Spec};
 use micro::World;
 use network::demand::Clock;
 use observation::{Observation, Sizes};
+use queue::Model;
 use reward::Payment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,6 +83,12 @@ pub struct Traffic {
     /// Lights follow the tables of the network, and actions mean nothing.
     #[serde(default)]
     pub own_tables: bool,
+    /// How vehicles are moved; one by one if not given.
+    #[serde(default)]
+    pub model: Model,
+    /// How vehicles follow each other in the micro model; as in CityFlow if not given.
+    #[serde(default)]
+    pub following: Law,
     /// What a crossing sees; `Fair` if not given.
     #[serde(default)]
     pub observation: Observation,
@@ -156,7 +167,8 @@ impl Traffic {
             let clock = self.clock();
             let roads = self.network.read()?;
             let demand = self.demand.read(&self.network, &roads, clock)?;
-            Ok(Arc::new(World::new(roads, demand, clock).deciding_every(self.decision_steps())))
+            let world = World::following(roads, demand, clock, self.following).moved_by(self.model);
+            Ok(Arc::new(world.deciding_every(self.decision_steps())))
         };
         self.world.get_or_init(read).as_ref()
     }

@@ -9,7 +9,7 @@ mod longest_wait;
 mod max_pressure;
 mod max_wave;
 mod sotl;
-mod webster;
+pub mod webster;
 
 pub use fixed_time::FixedTime;
 pub use longest_wait::LongestWaitFirst;

@@ -317,7 +317,7 @@ impl Reader<'_> {
         }
         let written = std::str::from_utf8(&self.text[begin..self.at]).unwrap_or_default();
         match written.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(number),
+            Ok(number) if number.is_finite() => Ok(as_cityflow_reads(written).unwrap_or(number)),
             found => {
                 self.at = begin;
                 Err(if found.is_ok() { "the number is too large" } else { "this is no number" })
@@ -392,6 +392,45 @@ impl Reader<'_> {
     }
 }
 
+/// Powers of ten that are exact.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
+    1e22,
+];
+
+/// Digits that are read; the rest is cut off.
+const DIGITS: u32 = 17;
+
+/// A decimal number as CityFlow takes it, whose reader (RapidJSON at its normal precision) may miss the nearest 64-bit
+/// number by one: coordinates of real networks do differ. None where both agree for certain or the number is unusual.
+fn as_cityflow_reads(written: &str) -> Option<f64> {
+    let unsigned = written.trim_start_matches('-');
+    let (whole, decimals) = unsigned.split_once('.')?;
+    if whole.len() > 15 || decimals.contains(['e', 'E']) {
+        return None;
+    }
+    let mut exact: u64 = whole.parse().ok()?;
+    let mut digits = if exact == 0 { 0 } else { whole.len() as u32 };
+    let mut rest = decimals.bytes();
+    let mut places = 0;
+    while exact < 1 << 53 {
+        let Some(digit) = rest.next() else { break };
+        exact = exact * 10 + u64::from(digit - b'0');
+        places += 1;
+        digits += u32::from(exact != 0);
+    }
+    let mut number = exact as f64;
+    for digit in rest {
+        if digits < DIGITS {
+            number = number * 10.0 + f64::from(digit - b'0');
+            places += 1;
+            digits += 1;
+        }
+    }
+    let number = number / TENS.get(places)?;
+    Some(if written.starts_with('-') { -number } else { number })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -417,6 +456,18 @@ mod tests {
             road.get("lanes").map(|_| ()).expect_err("missing").to_string(),
             "net.json:3:5: roads[0]: `lanes` is missing"
         );
+    }
+
+    #[test]
+    fn numbers_are_read_as_cityflow_reads_them() {
+        for same in ["0.5", "-3.25", "11.111", "299.99", "0.1"] {
+            assert_eq!(as_cityflow_reads(same), same.parse().ok());
+        }
+        // One bit beside the nearest.
+        let (found, nearest) = (as_cityflow_reads("-3.7199999999999998"), -3.719_999_999_999_999_8f64);
+        assert_eq!(found.map(f64::to_bits), Some(nearest.to_bits() + 1));
+        assert_eq!(as_cityflow_reads("12"), None);
+        assert_eq!(as_cityflow_reads("1.5e3"), None);
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn scenarios_of_the_tree_run() {
             "{controller}: {:.1} s, mean wait {:.1} s, worst movement {:.1} s",
             found["average_travel_time_s"], found["wait_mean_s"], found["worst_movement_wait_s"]
         );
-        assert!((100.0..300.0).contains(&found["average_travel_time_s"]), "{controller}: {found:?}");
+        assert!((100.0..450.0).contains(&found["average_travel_time_s"]), "{controller}: {found:?}");
         assert!(found["vehicles_finished"] > 300.0, "{controller}: {found:?}");
     }
     let small = metrics("cityflow.ron", &[]);

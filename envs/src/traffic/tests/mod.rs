@@ -4,6 +4,7 @@ mod cityflow;
 mod hosted;
 mod invariants;
 mod oracles;
+mod queues;
 mod refused;
 
 use super::Streets;

@@ -2,11 +2,13 @@
 
 use super::{Lane, data};
 use crate::traffic::controller::{AdvancedPressure, Choose, Dialect, MaxPressure};
+use crate::traffic::following::Law;
 use crate::traffic::metrics::Summary;
 use crate::traffic::micro::{NONE, World};
 use crate::traffic::network::cityflow;
 use crate::traffic::network::demand::{Clock, Demand, FlowPlan, Kind};
 use crate::traffic::network::generate::Grid;
+use isonomy_engine::quantity::Probability;
 use serde_json::{Value, json};
 
 const CAR: &str = r#"{"length": 5.0, "width": 2.0, "maxPosAcc": 2.0, "maxNegAcc": 4.5, "usualPosAcc": 2.0,
@@ -197,4 +199,44 @@ fn the_worst_service_has_the_best_gini() {
     assert_close(crowded.gini, 0.243, 5e-4);
     assert_close(crowded.mean, 440.0, 0.05);
     assert!(crowded.gini < empty.gini && crowded.mean > 20.0 * empty.mean);
+}
+
+/// Steps after green in which 20 vehicles of SUMO's default kind cross the line of a crossing of the generator.
+fn discharge_by(law: Law) -> Vec<u32> {
+    let grid = json!({ "rows": 1, "columns": 1, "limit_mps": 13.89, "block_m": 500 });
+    let grid: Grid = serde_json::from_value(grid).expect("a grid");
+    let network = grid.network().expect("it can be built");
+    let kind = Kind { headway_s: 1.0, max_acceleration: 2.6, max_speed_mps: 13.89, ..Kind::CAR };
+    let route = vec![network.movements[0].from as usize, network.movements[0].to as usize];
+    let flow = FlowPlan { kind, route, interval_s: 4.0, start_s: 0.0, end_s: Some(76.0) };
+    let clock = Clock { step_s: 1.0, steps: 500, seed: 0 };
+    let demand = Demand::build(&network, &[flow], clock).expect("it can be driven");
+    let world = World::following(network, demand, clock, law);
+    let mut lane = Lane::start(&world);
+    let middle = middle(&world);
+    lane.lights[middle].phase = 0;
+    (0..300).for_each(|_| world.step(&mut lane.state()));
+    let start = world.demand.paths[0] as usize;
+    assert_eq!((lane.chains[start].vehicles, lane.chains[start].waiting), (20, 20), "{law:?}");
+    lane.lights[middle].phase = 1;
+    let (mut times, mut before) = (Vec::new(), 20);
+    for second in 1..=60 {
+        world.step(&mut lane.state());
+        let now = lane.chains[start].vehicles;
+        times.extend((now..before).map(|_| second));
+        before = now;
+    }
+    times
+}
+
+#[test]
+fn queues_of_other_laws_discharge_about_as_in_sumo() {
+    let dawdling = |share| Law::Krauss { dawdling: Probability::new(share).expect("a share") };
+    for (law, headway) in [(dawdling(0.0), 1.533), (dawdling(0.5), 1.867), (Law::Idm {}, 2.0)] {
+        let times = discharge_by(law);
+        assert_eq!(times.len(), 20, "{law:?}: {times:?}");
+        let found = f64::from(times[19] - times[4]) / 15.0;
+        eprintln!("{law:?}: {found:.3} s, SUMO {headway} s: {times:?}");
+        assert!((found / headway - 1.0).abs() < 0.12, "{law:?}: {found} s");
+    }
 }
