@@ -8,6 +8,7 @@ pub mod tabular_mdp;
 #[cfg(test)]
 mod tests;
 pub mod two_step_game;
+pub mod traffic;
 
 pub use lending::Lending;
 pub use river_swim::RiverSwim;
