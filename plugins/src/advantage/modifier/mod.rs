@@ -1,0 +1,5 @@
+//! How an advantage is shared out among the tokens of a response.
+
+mod hapo_redistribution;
+
+pub use hapo_redistribution::{HapoRedistribution, normalised_entropy, temperatures};
