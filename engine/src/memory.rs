@@ -14,7 +14,7 @@ pub fn columns(spec: &Spec, lanes: u64) -> u128 {
 /// Bytes of the trajectory of a rollout.
 pub fn trajectory(spec: &Spec, lanes: u64, horizon: u64, shaped: bool) -> u128 {
     let code = |count: u32| if count <= 256 { 1 } else { 4 };
-    let codes: u128 = code(spec.observation.count()) + code(spec.action.count());
+    let codes: u128 = code(spec.observation.count()) + code(spec.action.codes());
     let rewards = 4 * spec.tasks.len() as u128 * if shaped { 2 } else { 1 };
     u128::from(lanes) * agents(spec) * u128::from(horizon) * (codes + rewards)
 }

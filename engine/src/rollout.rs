@@ -133,7 +133,7 @@ impl Rollout {
             time_limit: spec.time_limit,
             first_step,
             observation: Codes::new(observations, horizon * rows),
-            action: Codes::new(spec.action.count(), horizon * rows),
+            action: Codes::new(spec.action.codes(), horizon * rows),
             reward: vec![0.0; horizon * tasks * rows],
             shaped: if shaped { vec![0.0; horizon * tasks * rows] } else { Vec::new() },
             final_observation: Codes::new(observations, episodes * rows),

@@ -96,7 +96,7 @@ impl<'a> Parts<'a> {
         let own = under("environment", environment.typetag_name(), environment.check());
         if own.is_empty() {
             let spec = environment.spec();
-            problems.extend(self.of_methods(&spec));
+            problems.extend(self.of_methods(environment, &spec));
             problems.extend(self.of_constraints(environment, &spec));
             problems.extend(self.of_needs(environment, &spec));
             problems.extend(self.sizes(&spec));
@@ -106,13 +106,18 @@ impl<'a> Parts<'a> {
     }
 
     /// What each method has against the environment.
-    fn of_methods(&self, spec: &Spec) -> Vec<Problem> {
+    fn of_methods(&self, environment: &dyn Environment, spec: &Spec) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some(controller) = self.controller.read() {
-            problems.extend(under("controller", controller.typetag_name(), controller.check(spec)));
+            problems.extend(under("controller", controller.typetag_name(), controller.check(environment)));
         }
         if let Some(policy) = self.policy.read() {
             problems.extend(under("policy", policy.typetag_name(), policy.check(spec)));
+            if !spec.observation.is_discrete() || !spec.action.is_discrete() {
+                let what = if spec.action.is_discrete() { "observations" } else { "actions" };
+                let message = format!("a policy is a table, and the {what} of this environment are numbers");
+                problems.push(Problem::at("policy", message).help("let a controller act"));
+            }
         }
         if let Some(optimizer) = self.optimizer.read() {
             problems.extend(under("optimizer", optimizer.typetag_name(), optimizer.check(spec)));
