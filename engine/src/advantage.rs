@@ -226,23 +226,60 @@ pub struct Blindness {
     pub factors: bool,
 }
 
-/// The mean advantage of a success and of a failure in a group with 0, 1, … successes, `[responses + 1][failure, success]`.
-///
-/// All that an estimator of reach [`Reach::Group`] that needs nothing but rewards (or the chance of one) can say about
-/// groups whose rewards are 0 and 1. An advantage that nobody has is 0.
-pub fn by_successes(estimator: &dyn AdvantageEstimator, responses: usize, chance: f64) -> Vec<[f64; 2]> {
-    let rows = (responses + 1) * responses;
-    let successes = |row: usize| row / responses;
-    let group: Vec<u32> = (0..rows).map(|row| successes(row) as u32).collect();
-    let reward: Vec<f64> = (0..rows).map(|row| f64::from(u8::from(row % responses < successes(row)))).collect();
-    let chance = vec![chance; rows];
-    let batch =
-        Responses { group: &group, reward: &reward, chance: &chance, domain: &vec![0; rows], ..Default::default() };
-    let mut advantage = vec![0.0; rows];
-    estimator.estimate(&batch, &mut advantage);
-    let mean = |of: &[f64]| if of.is_empty() { 0.0 } else { of.iter().sum::<f64>() / of.len() as f64 };
-    let split = |(count, of): (usize, &[f64])| [mean(&of[count..]), mean(&of[..count])];
-    advantage.chunks_exact(responses).enumerate().map(split).collect()
+/// What an estimator makes of a group, given how many of its responses succeed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Mean advantage of the responses that fail; 0 where none does.
+    pub failure: f64,
+    /// Mean advantage of the responses that succeed; 0 where none does.
+    pub success: f64,
+    /// Whether the group is learned from.
+    pub kept: bool,
+}
+
+/// From rewards of 0 and 1 to advantages, for one domain.
+#[derive(Clone, Copy, Debug)]
+pub struct Scoring<'a> {
+    /// What makes advantages, of reach [`Reach::Group`].
+    pub estimator: &'a dyn AdvantageEstimator,
+    /// What changes rewards before.
+    pub shaper: Option<&'a dyn RewardShaper>,
+    /// What drops groups.
+    pub filter: Option<&'a dyn GroupFilter>,
+    /// The domain.
+    pub domain: u32,
+    /// Chance of a success, for those who need it.
+    pub chance: f64,
+}
+
+impl Scoring<'_> {
+    /// The outcome of groups with 0, 1, … `responses` successes: all that can be said where nothing but rewards is known.
+    pub fn by_successes(&self, responses: usize) -> Vec<Outcome> {
+        let rows = (responses + 1) * responses;
+        let successes = |row: usize| row / responses;
+        let group: Vec<u32> = (0..rows).map(|row| successes(row) as u32).collect();
+        let reward: Vec<f64> = (0..rows).map(|row| f64::from(u8::from(row % responses < successes(row)))).collect();
+        let (domain, chance) = (vec![self.domain; rows], vec![self.chance; rows]);
+        let plain =
+            Responses { group: &group, reward: &reward, chance: &chance, domain: &domain, ..Default::default() };
+        let mut shaped = reward.clone();
+        if let Some(shaper) = self.shaper {
+            shaper.shape(&plain, &mut shaped);
+        }
+        let batch = Responses { reward: &shaped, ..plain };
+        let (mut advantage, mut keep) = (vec![0.0; rows], vec![true; rows]);
+        self.estimator.estimate(&batch, &mut advantage);
+        if let Some(filter) = self.filter {
+            filter.keep(&batch, &mut keep);
+        }
+        let mean = |of: &[f64]| if of.is_empty() { 0.0 } else { of.iter().sum::<f64>() / of.len() as f64 };
+        let outcome = |(count, of): (usize, &[f64])| Outcome {
+            failure: mean(&of[count..]),
+            success: mean(&of[..count]),
+            kept: keep[count * responses],
+        };
+        advantage.chunks_exact(responses).enumerate().map(outcome).collect()
+    }
 }
 
 /// Changes what responses are worth.

@@ -35,8 +35,8 @@ pub trait Sampler: std::fmt::Debug + Send + Sync {
     /// Hears how many responses succeeded and failed in a step, by domain.
     fn hear(&self, _succeeded: &[f64], _failed: &[f64], _memory: &mut [f64]) {}
 
-    /// Whether a stage of a cascade ends before this step, and domains are to be judged.
-    fn stage_ends(&self, _step: u32) -> bool {
-        false
+    /// Whether domains are judged, for what they may forget later, after so many updates: always, or where a stage ends.
+    fn judges(&self, _updates: u32) -> bool {
+        true
     }
 }

@@ -2,11 +2,13 @@
 
 mod groups;
 pub mod lending;
+pub mod reasoning;
 pub mod river_swim;
 pub mod tabular_mdp;
 #[cfg(test)]
 mod tests;
 
 pub use lending::Lending;
+pub use reasoning::{CascadeSim, StageReplay};
 pub use river_swim::RiverSwim;
 pub use tabular_mdp::TabularMdp;

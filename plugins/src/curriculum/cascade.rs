@@ -93,7 +93,7 @@ impl Sampler for Plan {
         }
     }
 
-    fn stage_ends(&self, step: u32) -> bool {
-        self.ends.contains(&step)
+    fn judges(&self, updates: u32) -> bool {
+        self.ends.contains(&updates)
     }
 }

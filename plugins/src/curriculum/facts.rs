@@ -45,7 +45,7 @@ fn stages_follow_each_other() {
         near(&shares(&*two, step, [0.5; 3]), &expected);
     }
     let sampler = two.begin(&NAMES);
-    assert_eq!((0..7).filter(|&step| sampler.stage_ends(step)).collect::<Vec<_>>(), [2, 5]);
+    assert_eq!((0..7).filter(|&step| sampler.judges(step)).collect::<Vec<_>>(), [2, 5]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub struct SeqMeanTokenSumNorm {
 isonomy_engine::plugin!(LossAggregator: TokenMean, "()");
 isonomy_engine::plugin!(LossAggregator: SeqMeanTokenSum, "()");
 isonomy_engine::plugin!(LossAggregator: SeqMeanTokenMean, "()");
-isonomy_engine::plugin!(LossAggregator: SeqMeanTokenSumNorm, "(norm: 8192)");
+isonomy_engine::plugin!(LossAggregator: SeqMeanTokenSumNorm, "(norm: Some(8192))");
 
 /// Gives each generated token of a response the weight that `rule(tokens of the response, responses)` says.
 fn weigh(tokens: usize, mask: &[bool], weight: &mut [f64], rule: impl Fn(usize, usize) -> f64) {

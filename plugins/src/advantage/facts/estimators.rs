@@ -1,7 +1,7 @@
 //! Worked numbers of every estimator.
 
 use super::*;
-use isonomy_engine::advantage::by_successes;
+use isonomy_engine::advantage::{Outcome, Scoring};
 
 fn first_and_rest(first: f64, rest: f64) -> [f64; 4] {
     [first, rest, rest, rest]
@@ -277,9 +277,10 @@ fn over_successes(group: usize, p: f64, of: impl Fn(usize) -> f64) -> f64 {
 
 /// The expected gradient of the logit of a Bernoulli response with chance `p` of success.
 fn expected_gradient(estimator: &dyn AdvantageEstimator, group: usize, p: f64) -> f64 {
-    let advantages = by_successes(estimator, group, p);
+    let scoring = Scoring { estimator, shaper: None, filter: None, domain: 0, chance: p };
+    let outcomes = scoring.by_successes(group);
     over_successes(group, p, |k| {
-        let [failure, success] = advantages[k];
+        let Outcome { failure, success, .. } = outcomes[k];
         let (k, n) = (k as f64, group as f64);
         (k * success * (1.0 - p) - (n - k) * failure * p) / n
     })

@@ -68,8 +68,8 @@ fn of_token(text: &str, ratio: f64, advantage: f64) -> [f64; 2] {
 #[test]
 fn a_dual_clip_bounds_what_a_bad_token_costs() {
     near(&of_token(r#"{"Ppo": ()}"#, 5.0, -1.0), &[5.0, 5.0]);
-    near(&of_token(r#"{"Ppo": (dual: 3)}"#, 5.0, -1.0), &[3.0, 0.0]);
-    near(&of_token(r#"{"Ppo": (dual: 3)}"#, 2.0, -1.0), &[2.0, 2.0]);
+    near(&of_token(r#"{"Ppo": (dual: Some(3))}"#, 5.0, -1.0), &[3.0, 0.0]);
+    near(&of_token(r#"{"Ppo": (dual: Some(3))}"#, 2.0, -1.0), &[2.0, 2.0]);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn aggregators_of_the_ppo_row() {
         (r#"{"SeqMeanTokenSum": ()}"#, -0.55),
         (SEQUENCE_MEAN, -0.025),
         (r#"{"SeqMeanTokenSumNorm": ()}"#, -0.183333),
-        (r#"{"SeqMeanTokenSumNorm": (norm: 6)}"#, -0.55 / 6.0),
+        (r#"{"SeqMeanTokenSumNorm": (norm: Some(6))}"#, -0.55 / 6.0),
     ] {
         near(&[total(aggregator, &ppo)], &[expected]);
         let aggregator: Box<dyn LossAggregator> = ron::from_str(aggregator).unwrap();
