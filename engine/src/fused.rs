@@ -7,7 +7,7 @@ use crate::fairness::{FairnessReward, RewardBatch};
 use crate::noise::{Key, Phase, Purpose};
 use crate::policy::{PolicyTable, act};
 use crate::rollout::{Codes, CodesMut, Rollout};
-use crate::spec::Spec;
+use crate::spec::{Space, Spec};
 use crate::stream;
 use bevy_ecs::resource::Resource;
 use std::ops::Range;
@@ -43,6 +43,8 @@ pub(crate) struct Rules {
     pub(crate) group: Vec<u32>,
     pub(crate) groups: usize,
     pub(crate) tasks: usize,
+    /// Numbers that an agent sees.
+    pub(crate) size: usize,
     pub(crate) time_limit: u32,
     /// Where a row's group begins in the policy's table, for the rows of the largest tile.
     pub(crate) offset: Vec<u32>,
@@ -62,6 +64,7 @@ impl Rules {
             group,
             groups: spec.groups.len(),
             tasks: spec.tasks.len(),
+            size: if let Space::Real { size, .. } = spec.observation { size as usize } else { 0 },
             time_limit: spec.time_limit,
             offset: per_row(&offset),
             expected: None,
@@ -166,6 +169,10 @@ impl<'a> Ledger<'a> {
 #[derive(Default)]
 pub(crate) struct Tracks<'a> {
     pub(crate) observation: Vec<CodesMut<'a>>,
+    /// Numbers that an agent sees.
+    pub(crate) size: usize,
+    pub(crate) features: Vec<&'a mut [f32]>,
+    pub(crate) final_features: Vec<&'a mut [f32]>,
     pub(crate) action: Vec<CodesMut<'a>>,
     pub(crate) reward: Vec<&'a mut [f32]>,
     pub(crate) shaped: Vec<&'a mut [f32]>,
@@ -174,8 +181,12 @@ pub(crate) struct Tracks<'a> {
 
 impl<'a> Tracks<'a> {
     pub(crate) fn of(rollout: &'a mut Rollout) -> Self {
-        let rows = rollout.rows();
+        let (rows, size) = (rollout.rows(), rollout.size);
+        let numbers = (rows * size).max(1);
         Tracks {
+            size,
+            features: rollout.features.chunks_exact_mut(numbers).collect(),
+            final_features: rollout.final_features.chunks_exact_mut(numbers).collect(),
             observation: pieces(&mut rollout.observation, rows),
             action: pieces(&mut rollout.action, rows),
             reward: rollout.reward.chunks_exact_mut(rows).collect(),
@@ -193,9 +204,15 @@ impl<'a> Tracks<'a> {
         let (last, last_rest) = codes(self.last);
         let (reward, reward_rest) = split(self.reward, rows);
         let (shaped, shaped_rest) = split(self.shaped, rows);
+        let size = self.size;
+        let (features, features_rest) = split(self.features, rows * size);
+        let (final_features, final_rest) = split(self.final_features, rows * size);
         (
-            Tracks { observation, action, reward, shaped, last },
+            Tracks { observation, size, features, final_features, action, reward, shaped, last },
             Tracks {
+                size,
+                features: features_rest,
+                final_features: final_rest,
                 observation: observation_rest,
                 action: action_rest,
                 reward: reward_rest,

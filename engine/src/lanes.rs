@@ -35,8 +35,13 @@ pub trait LaneDynamics: Send + Sync + 'static {
     /// Sets a lane to where an episode starts. What the columns held before must not matter.
     fn start(&self, at: At<'_>, state: View<'_, Self>);
 
+    /// Writes what every agent sees, `[agents, size]`, where [`Spec::observation`](crate::spec::Spec) is `size` numbers. A
+    /// network learns best from numbers about as large as 1. `at` has no words.
+    fn observe(&self, at: At<'_>, state: Shared<'_, Self>, features: &mut [f32]);
+
     /// Makes one step. `action` is `[agents]`, `reward` is `[tasks, agents]` and to be written. An action is the code of
-    /// a discrete one; where [`Spec::action`](crate::spec::Spec) is a range of numbers it is the bits of an `f32`.
+    /// a discrete one; where [`Spec::action`](crate::spec::Spec) is a range of numbers it is the bits of an `f32`,
+    /// which may lie outside and is then to be clamped.
     fn step(&self, at: At<'_>, action: &[u32], state: View<'_, Self>, reward: &mut [f32]);
 
     /// Names of the numbers that tell of a whole episode, units in the name: `energy_kwh`. A run records their means

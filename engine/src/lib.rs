@@ -31,6 +31,7 @@ pub mod lanes;
 pub mod memory;
 pub mod metrics;
 pub mod model;
+pub mod network;
 pub mod noise;
 pub mod optimizer;
 pub mod plugin;

@@ -38,7 +38,7 @@ impl Actor {
         match self {
             Actor::Rule(Rule::Table(policy)) => Some(policy),
             Actor::Rule(Rule::Lane(_)) => None,
-            Actor::Learner(learner) => Some(learner.policy()),
+            Actor::Learner(learner) => learner.policy().table(),
         }
     }
 
@@ -46,10 +46,7 @@ impl Actor {
     fn enter(&self, sim: &mut Sim) -> bool {
         match self {
             Actor::Rule(rule) => sim.set_rule(rule),
-            Actor::Learner(learner) => {
-                sim.set_policy(learner.policy());
-                true
-            }
+            Actor::Learner(learner) => sim.set_parametric(learner.policy()),
         }
     }
 }
@@ -127,7 +124,7 @@ impl Run {
             (Some(optimizer), Some(policy), _) => {
                 let model = model.clone().filter(|_| optimizer.needs().model);
                 let setting = Setting { spec: spec.clone(), model, seed: scenario.seed };
-                let learner = optimizer.begin(policy.initial(&spec), setting);
+                let learner = optimizer.begin(policy.initial(&spec, scenario.seed), setting);
                 let place = format!("optimizer.{}", optimizer.typetag_name());
                 Actor::Learner(learner.map_err(|problem| BuildError::Optimizer(problem.under(&place)))?)
             }

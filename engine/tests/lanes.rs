@@ -4,8 +4,9 @@ use isonomy_engine::columns;
 use isonomy_engine::controller::Rule;
 use isonomy_engine::environment::Environment;
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, LaneRule, Shared, View};
+use isonomy_engine::network::{Activation, Mlp};
 use isonomy_engine::noise::Phase;
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{Head, NetworkPolicy, PolicyRef, TabularPolicy, Workspace};
 use isonomy_engine::sim::{Builder, Setup, Sim};
 use isonomy_engine::spec::{GroupSpec, Space, Spec, TaskSpec};
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ impl Environment for Drinkers {
         Spec {
             groups: vec![group("first", 1), group("others", 2)],
             tasks: vec![TaskSpec { name: "water".to_owned(), reward: (0.0, 1.0) }],
-            observation: Space::Real { size: 1, low: 0.0, high: 9.0 },
+            observation: Space::Real { size: 3, low: 0.0, high: 9.0 },
             action: Space::Discrete(2),
             time_limit: STEPS,
             terminal: Vec::new(),
@@ -83,6 +84,12 @@ impl LaneDynamics for Wells {
         }
     }
 
+    fn observe(&self, at: At<'_>, (cups, well): Shared<'_, Self>, features: &mut [f32]) {
+        for (features, cup) in features.chunks_exact_mut(3).zip(cups) {
+            features.copy_from_slice(&[cup.0 as f32, well[0].0 as f32, at.elapsed as f32]);
+        }
+    }
+
     fn measures(&self) -> Vec<String> {
         vec!["left_in_well".to_owned(), "own_cups".to_owned()]
     }
@@ -114,6 +121,43 @@ fn sim(lanes: usize, threads: usize, rule: &Rule) -> Sim {
     let mut sim = Sim::new(&Drinkers {}, Vec::new(), setup).expect("it fits");
     assert!(sim.set_rule(rule));
     sim
+}
+
+#[test]
+fn networks_see_and_choose_the_same_in_both_ways() {
+    let spec = Drinkers {}.spec();
+    for identities in [false, true] {
+        let sizes = vec![NetworkPolicy::inputs(&spec, identities), 8, 2];
+        let net = Mlp::new(sizes, Activation::Tanh, 1.0, 1, 0);
+        let identities = if identities { AGENTS } else { 0 };
+        let policy = NetworkPolicy { net, head: Head::Categorical, identities };
+        let build = |threads| {
+            let mut sim = sim(50, threads, &rules()[0]);
+            assert!(sim.set_parametric(PolicyRef::Network(&policy)));
+            sim
+        };
+        let (mut fused, mut scheduled) = (build(3), build(1));
+        let horizon = 2 * STEPS as usize + 3;
+        let mut slow = scheduled.room(horizon);
+        scheduled.run_schedule(horizon, Some(&mut slow));
+        let fast = fused.rollout(horizon).expect("no device");
+        assert!(fast == slow);
+        assert_eq!(fused.snapshot(), scheduled.snapshot());
+        // Cups, well and clock, of every agent in turn; the last sight of an episode is at its end.
+        let at = |t: usize, row: usize| &fast.features[(t * fast.rows() + row) * 3..][..3];
+        assert_eq!((at(0, 4)[1], at(0, 4)[2], at(5, 4)[2]), (5.0, 0.0, 1.0));
+        assert!((0..100).all(|row| fast.final_features[3 * row + 2] == STEPS as f32));
+        assert!((0..100).all(|row| fast.next_features[3 * row + 2] == 3.0));
+        // What is recorded is what was chosen by.
+        let mut workspace = Workspace::default();
+        let outputs = policy.outputs(&fast.features[..fast.rows() * 3], &mut workspace);
+        let sure = (0..fast.rows()).filter(|row| (outputs[2 * row] - outputs[2 * row + 1]).abs() > 4.0);
+        for row in sure {
+            assert_eq!(fast.action.get(row), u32::from(outputs[2 * row + 1] > outputs[2 * row]));
+        }
+        let ones = (0..fast.action.len()).filter(|&at| fast.action.get(at) == 1).count();
+        assert!(ones > 0 && ones < fast.action.len());
+    }
 }
 
 fn rules() -> [Rule; 2] {
@@ -208,6 +252,7 @@ fn rules_for_other_lanes_are_refused() {
             vec![1]
         }
         fn start(&self, _: At<'_>, _: View<'_, Self>) {}
+        fn observe(&self, _: At<'_>, _: Shared<'_, Self>, _: &mut [f32]) {}
         fn step(&self, _: At<'_>, _: &[u32], _: View<'_, Self>, _: &mut [f32]) {}
     }
     struct Idle;

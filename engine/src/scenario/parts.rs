@@ -113,11 +113,7 @@ impl<'a> Parts<'a> {
         }
         if let Some(policy) = self.policy.read() {
             problems.extend(under("policy", policy.typetag_name(), policy.check(spec)));
-            if !spec.observation.is_discrete() || !spec.action.is_discrete() {
-                let what = if spec.action.is_discrete() { "observations" } else { "actions" };
-                let message = format!("a policy is a table, and the {what} of this environment are numbers");
-                problems.push(Problem::at("policy", message).help("let a controller act"));
-            }
+            problems.extend(sees(*policy, spec));
         }
         if let Some(optimizer) = self.optimizer.read() {
             problems.extend(under("optimizer", optimizer.typetag_name(), optimizer.check(spec)));
@@ -152,6 +148,11 @@ impl<'a> Parts<'a> {
             );
             let help = "choose an optimizer that learns from rollouts, or an environment with a finite model";
             problems.push(Problem::at("optimizer", message).help(help));
+        }
+        if let Some(policy) = self.policy.read().filter(|policy| policy.is_network() != needs.network) {
+            let (improves, is) = if needs.network { ("networks", "a table") } else { ("tables", "a network") };
+            let message = format!("{name} improves {improves}, and {} is {is}", policy.typetag_name());
+            problems.push(Problem::at("optimizer", message).help("`isonomy list optimizers` shows the others"));
         }
         if self.fairness.given() && !needs.trajectory {
             let message = format!("fairness rewards rewrite rollouts, and {name} does not learn from them here");
@@ -246,6 +247,20 @@ impl<'a> Parts<'a> {
                 .help("use fewer lanes, fewer agents or a shorter horizon")
         })
     }
+}
+
+/// Whether a policy can look at what the environment shows.
+fn sees(policy: &dyn Policy, spec: &Spec) -> Option<Problem> {
+    let numbers = !spec.observation.is_discrete();
+    let what = if numbers { "observations" } else { "actions" };
+    if policy.is_network() {
+        let message = "a network sees numbers, and this environment shows discrete observations";
+        return (!numbers).then(|| Problem::at("policy", message).help("use a table: `policy: {\"Softmax\": ()}`"));
+    }
+    (numbers || !spec.action.is_discrete()).then(|| {
+        let message = format!("this policy is a table, and the {what} of this environment are numbers");
+        Problem::at("policy", message).help("use a network: `policy: {\"Perceptron\": (hidden: [64, 64])}`")
+    })
 }
 
 /// Problems of a plugin, seen from the scenario.

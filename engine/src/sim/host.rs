@@ -1,13 +1,13 @@
 //! Lanes whose agents move together, hosted: each goes through all stages of all steps while it is in the cache.
 
 use super::lend::Lender;
-use super::{Builder, Clock, Stage, systems};
+use super::{Builder, Clock, Recording, Ruling, Stage, systems};
 use crate::columns::{Choice, Measure, Stored};
 use crate::fused::{Ledger, Rules, Scratch, Steps, Tile, Tracks, choose};
 use crate::lanes::{At, Cache, LaneController, LaneDynamics, LaneRule, LaneState, View};
 use crate::memory;
 use crate::noise::Key;
-use crate::policy::PolicyTable;
+use crate::policy::{NetworkPolicy, PolicyTable, Workspace};
 use crate::rollout::Rollout;
 use crate::stream;
 use bevy_ecs::prelude::*;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 impl Builder {
     /// Agents of lanes that move by `dynamics`, together. Nothing else is needed, and a rollout runs fused.
     pub fn lanes_of<D: LaneDynamics>(&mut self, dynamics: D) -> &mut Self {
-        let host = Lanes::new(dynamics);
+        let (host, limit) = (Lanes::new(dynamics), u64::from(self.spec.time_limit));
         let bytes = D::State::bytes(&host.law.counts) * self.lanes as u128;
         if !memory::can_be_had(bytes) {
             self.too_large = Some(bytes);
@@ -28,12 +28,26 @@ impl Builder {
         self.world.spawn_batch(std::iter::repeat_n(Measure(0.0), self.lanes * host.law.measures.len()));
         self.stored.extend(D::State::stored());
         self.stored.push(Stored::of::<Measure>());
-        let (mut act, mut transition, mut restart) = (host.again(), host.again(), host.again());
+        let (mut record, mut act) = (host.again(), host.again());
+        let (mut transition, mut restart) = (host.again(), host.again());
+        let record = move |world: &mut World| {
+            record.record(world, false, |rollout, step| {
+                let start = (step - rollout.first_step) as usize * rollout.rows() * rollout.size;
+                Some(&mut rollout.features[start..])
+            })
+        };
         let act = move |world: &mut World| act.each(world, |lane, step| lane.act(step));
-        self.schedule.add_systems((act, systems::record_actions).chain().in_set(Stage::Act));
+        self.schedule.add_systems((record, act, systems::record_actions).chain().in_set(Stage::Act));
         let transition = move |world: &mut World| transition.each(world, |lane, step| lane.transition(step));
         self.schedule.add_systems(transition.in_set(Stage::Transition));
-        let restart = move |world: &mut World| restart.each(world, |lane, step| lane.restart(step));
+        let restart = move |world: &mut World| {
+            restart.record(world, true, |rollout, step| {
+                let episode = step / limit - rollout.first_step / limit;
+                let start = episode as usize * rollout.rows() * rollout.size;
+                Some(&mut rollout.final_features[start..])
+            });
+            restart.each(world, |lane, step| lane.restart(step));
+        };
         self.schedule.add_systems(restart.in_set(Stage::Reset).after(systems::finish));
         self.host = Some(Box::new(host));
         self
@@ -47,6 +61,9 @@ pub(super) trait Host: Send + Sync {
 
     /// Advances all lanes, sharing them out over the threads that `scratch` has room for.
     fn advance(&mut self, world: &mut World, steps: Steps, rollout: Option<&mut Rollout>, scratch: &mut [Scratch]);
+
+    /// Writes what agents see after `made` steps, in the trajectory that ends there.
+    fn look_ahead(&mut self, world: &mut World, made: u64, rollout: &mut Rollout);
 
     /// Names of what episodes are measured by.
     fn measures(&self) -> &[String];
@@ -81,8 +98,12 @@ impl<D: LaneDynamics> Lanes<D> {
     }
 
     /// Does one thing with every lane, in one step of the schedule.
-    fn each(&mut self, world: &mut World, mut what: impl FnMut(&mut Lane<'_, '_, D>, u64)) {
+    fn each(&mut self, world: &mut World, what: impl FnMut(&mut Lane<'_, '_, D>, u64)) {
         let step = world.resource::<Clock>().step;
+        self.each_at(world, step, what);
+    }
+
+    fn each_at(&mut self, world: &mut World, step: u64, mut what: impl FnMut(&mut Lane<'_, '_, D>, u64)) {
         self.with(world, |law, mut part, acting| {
             let mut scratch = Scratch::new(acting.rules);
             let mut own = acting.own(law);
@@ -92,12 +113,40 @@ impl<D: LaneDynamics> Lanes<D> {
         });
     }
 
+    /// Writes what agents see to a part of the trajectory that is being recorded, if one is.
+    fn record(&mut self, world: &mut World, last: bool, part: impl FnOnce(&mut Rollout, u64) -> Option<&mut [f32]>) {
+        let step = world.resource::<Clock>().step;
+        let Some(mut rollout) = world.resource_mut::<Recording>().0.take() else { return };
+        if rollout.size > 0
+            && let Some(features) = part(&mut rollout, step)
+        {
+            self.see(world, step, last, features);
+        }
+        world.resource_mut::<Recording>().0 = Some(rollout);
+    }
+
+    /// Writes what all agents see, `[lanes, agents, size]`.
+    fn see(&mut self, world: &mut World, step: u64, last: bool, features: &mut [f32]) {
+        let mut rest = features;
+        self.each_at(world, step, |lane, step| {
+            let seen = lane.see(step, last);
+            let (mine, after) = std::mem::take(&mut rest).split_at_mut(seen.len());
+            mine.copy_from_slice(seen);
+            rest = after;
+        });
+    }
+
     fn with(&mut self, world: &mut World, what: impl FnOnce(&Law<D>, Part<'_, D>, Acting<'_, D>)) {
         let law = &*self.law;
         D::State::lend(&mut self.cache, world, |lender, state| {
-            let Lender { rules, table, rule, action, ledger, measures } = lender;
+            let Lender { rules, table, ruling, action, ledger, measures } = lender;
             let lanes = action.len() / rules.group.len().max(1);
-            let acting = Acting { rules, table, rule: rule.and_then(LaneRule::of::<D>) };
+            let actor = match ruling {
+                Ruling::Nothing => Actor::Table(table),
+                Ruling::Rule(rule) => rule.of::<D>().map_or(Actor::Table(table), Actor::Rule),
+                Ruling::Network(policy) => Actor::Network(policy),
+            };
+            let acting = Acting { rules, actor };
             what(law, Part { first: 0, lanes, state, action, ledger, measures }, acting);
         });
     }
@@ -132,6 +181,12 @@ impl<D: LaneDynamics> Host for Lanes<D> {
         });
     }
 
+    fn look_ahead(&mut self, world: &mut World, made: u64, rollout: &mut Rollout) {
+        if rollout.size > 0 {
+            self.see(world, made, false, &mut rollout.next_features);
+        }
+    }
+
     fn measures(&self) -> &[String] {
         &self.law.measures
     }
@@ -144,9 +199,22 @@ impl<D: LaneDynamics> Host for Lanes<D> {
 /// Who acts, by which rules.
 struct Acting<'a, D: LaneDynamics> {
     rules: &'a Rules,
-    table: &'a PolicyTable,
-    rule: Option<&'a dyn LaneController<D>>,
+    actor: Actor<'a, D>,
 }
+
+enum Actor<'a, D: LaneDynamics> {
+    Table(&'a PolicyTable),
+    Rule(&'a dyn LaneController<D>),
+    Network(&'a NetworkPolicy),
+}
+
+impl<D: LaneDynamics> Clone for Actor<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: LaneDynamics> Copy for Actor<'_, D> {}
 
 impl<D: LaneDynamics> Clone for Acting<'_, D> {
     fn clone(&self) -> Self {
@@ -160,9 +228,18 @@ impl<D: LaneDynamics> Acting<'_, D> {
     /// Room for a lane.
     fn own(&self, law: &Law<D>) -> Own {
         let agents = self.rules.group.len();
-        let acts = self.rule.map_or(agents, LaneController::draws);
-        let words = vec![0; law.draws.max(law.start_draws).max(acts)];
-        Own { words, unseen: vec![0; agents], measures: vec![0.0; law.measures.len()] }
+        let acts = match self.actor {
+            Actor::Table(_) => agents,
+            Actor::Rule(rule) => rule.draws(),
+            Actor::Network(policy) => policy.draws() * agents,
+        };
+        Own {
+            words: vec![0; law.draws.max(law.start_draws).max(acts)],
+            unseen: vec![0; agents],
+            features: vec![0.0; agents * self.rules.size],
+            workspace: Workspace::default(),
+            measures: vec![0.0; law.measures.len()],
+        }
     }
 }
 
@@ -171,6 +248,9 @@ struct Own {
     words: Vec<u32>,
     /// What a table sees of numbers: one value.
     unseen: Vec<u32>,
+    /// What the agents of a lane see.
+    features: Vec<f32>,
+    workspace: Workspace,
     measures: Vec<f64>,
 }
 
@@ -217,7 +297,11 @@ impl<'a, D: LaneDynamics> Part<'a, D> {
         for index in 0..self.lanes {
             let mut lane = Lane::of(law, &mut self, acting, index, scratch, &mut own);
             lane.load();
+            let (mut episodes, numbers) = (0, lane.rows.start * tracks.size..lane.rows.end * tracks.size);
             for (t, step) in steps.clone().enumerate() {
+                if let Some(track) = tracks.features.get_mut(t) {
+                    track[numbers.clone()].copy_from_slice(lane.see(step, false));
+                }
                 lane.act(step);
                 if let Some(track) = tracks.action.get_mut(t) {
                     track.write(lane.rows.start, &lane.part.action[lane.rows.clone()]);
@@ -225,6 +309,10 @@ impl<'a, D: LaneDynamics> Part<'a, D> {
                 lane.moves(step);
                 lane.credit(t, step, &mut tracks);
                 if acting.rules.ends(step) {
+                    if let Some(track) = tracks.final_features.get_mut(episodes) {
+                        track[numbers.clone()].copy_from_slice(lane.see(step, true));
+                    }
+                    episodes += 1;
                     lane.finish();
                     lane.restart(step);
                 }
@@ -274,19 +362,34 @@ impl<'a, 'p, D: LaneDynamics> Lane<'a, 'p, D> {
         self.own.words = words;
     }
 
+    /// What the agents see before `step`, or of where the last step of an episode led, `[agents, size]`.
+    fn see(&mut self, step: u64, last: bool) -> &[f32] {
+        let mut at = self.at(self.acting.rules.keys.transition, step, &mut []);
+        at.elapsed += u32::from(last);
+        let state = D::State::lane(&mut self.part.state, &self.law.counts, self.index);
+        self.law.dynamics.observe(at, D::State::shared(&state), &mut self.own.features);
+        &self.own.features
+    }
+
     fn act(&mut self, step: u64) {
         let mut words = std::mem::take(&mut self.own.words);
         let (rules, rows) = (self.acting.rules, self.rows.clone());
-        match self.acting.rule {
-            Some(rule) => {
+        match self.acting.actor {
+            Actor::Table(table) => {
+                let first = ((self.part.first + self.index) * rows.len()) as u64;
+                let (unseen, words) = (&self.own.unseen, &mut words[..rows.len()]);
+                choose(rules, table, step, first, unseen, words, &mut self.part.action[rows]);
+            }
+            Actor::Rule(rule) => {
                 let at = self.at(rules.keys.policy, step, &mut words[..rule.draws()]);
                 let state = D::State::lane(&mut self.part.state, &self.law.counts, self.index);
                 rule.act(&self.law.dynamics, at, D::State::shared(&state), &mut self.part.action[rows]);
             }
-            None => {
-                let first = ((self.part.first + self.index) * rows.len()) as u64;
-                let (unseen, words) = (&self.own.unseen, &mut words[..rows.len()]);
-                choose(rules, self.acting.table, step, first, unseen, words, &mut self.part.action[rows]);
+            Actor::Network(policy) => {
+                self.see(step, false);
+                let words = self.at(rules.keys.policy, step, &mut words[..policy.draws() * rows.len()]).words;
+                let Own { features, workspace, .. } = &mut *self.own;
+                policy.act(features, words, workspace, &mut self.part.action[rows]);
             }
         }
         self.own.words = words;

@@ -3,7 +3,6 @@
 use super::{Acting, Ruling};
 use crate::columns::{self, Choice, Column, Measure, Return, Reward, Shaped, Taught, Utility};
 use crate::fused::{Ledger, Rules, by_task};
-use crate::lanes::LaneRule;
 use crate::policy::PolicyTable;
 use bevy_ecs::change_detection::ContiguousMut;
 use bevy_ecs::prelude::*;
@@ -12,7 +11,7 @@ use bevy_ecs::prelude::*;
 pub struct Lender<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) table: &'a PolicyTable,
-    pub(crate) rule: Option<&'a LaneRule>,
+    pub(crate) ruling: &'a Ruling,
     pub(crate) action: &'a mut [u32],
     pub(crate) ledger: Ledger<'a>,
     /// `[lanes, measures]`.
@@ -47,7 +46,7 @@ pub(crate) fn lender<'a>(param: &'a mut LenderParam<'_, '_>) -> Option<Lender<'a
     Some(Lender {
         rules,
         table: &acting.0,
-        rule: ruling.0.as_ref(),
+        ruling,
         action: bytemuck::cast_slice_mut(all(action)),
         ledger,
         measures: bytemuck::cast_slice_mut(all(measures)),

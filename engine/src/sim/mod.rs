@@ -15,7 +15,7 @@ use crate::lanes::LaneRule;
 use crate::memory;
 use crate::metrics::Returns;
 use crate::noise::Phase;
-use crate::policy::{PolicyTable, TabularPolicy};
+use crate::policy::{NetworkPolicy, PolicyRef, PolicyTable, TabularPolicy};
 use crate::problem::Problem;
 use crate::rollout::Rollout;
 use crate::spec::Spec;
@@ -77,13 +77,18 @@ pub fn episode_ends(clock: Res<Clock>) -> bool {
 #[derive(Resource)]
 pub(crate) struct Acting(PolicyTable);
 
-/// The rule that acts in its place.
+/// What acts in its place.
 #[derive(Resource, Default)]
-pub(crate) struct Ruling(Option<LaneRule>);
+pub(crate) enum Ruling {
+    #[default]
+    Nothing,
+    Rule(LaneRule),
+    Network(NetworkPolicy),
+}
 
 /// The trajectory that is being written.
 #[derive(Resource, Default)]
-struct Recording(Option<Rollout>);
+pub(crate) struct Recording(Option<Rollout>);
 
 /// Memory of the engine's own systems.
 #[derive(Resource)]
@@ -376,7 +381,21 @@ impl Sim {
     /// Sets what agents do.
     pub fn set_policy(&mut self, policy: &TabularPolicy) {
         self.world.resource_mut::<Acting>().0 = policy.table();
-        self.world.resource_mut::<Ruling>().0 = None;
+        *self.world.resource_mut::<Ruling>() = Ruling::Nothing;
+    }
+
+    /// Lets a policy act. False where it is a network and the environment shows it nothing.
+    pub fn set_parametric(&mut self, policy: PolicyRef<'_>) -> bool {
+        match policy {
+            PolicyRef::Table(policy) => {
+                self.set_policy(policy);
+                true
+            }
+            PolicyRef::Network(policy) => {
+                *self.world.resource_mut::<Ruling>() = Ruling::Network(policy.clone());
+                self.host.is_some()
+            }
+        }
     }
 
     /// Lets a controller's rule act. False where the rule is for the lanes of another environment.
@@ -387,7 +406,7 @@ impl Sim {
                 true
             }
             Rule::Lane(rule) => {
-                self.world.resource_mut::<Ruling>().0 = Some(rule.clone());
+                *self.world.resource_mut::<Ruling>() = Ruling::Rule(rule.clone());
                 self.host.as_ref().is_some_and(|host| host.obeys(rule))
             }
         }
@@ -439,7 +458,10 @@ impl Sim {
         let first = self.world.resource::<Clock>().step;
         let steps = first..first + horizon as u64;
         if let Some(host) = &mut self.host {
-            host.advance(&mut self.world, steps.clone(), rollout, &mut self.scratch);
+            host.advance(&mut self.world, steps.clone(), rollout.as_deref_mut(), &mut self.scratch);
+            if let Some(rollout) = rollout {
+                host.look_ahead(&mut self.world, steps.end, rollout);
+            }
         } else if let Some(lend) = &mut self.lend {
             let (device, scratch, mut outcome) = (&mut self.device, &mut self.scratch, Ok(()));
             lend(&mut self.world, &mut |rules, policy, columns| {
@@ -479,6 +501,10 @@ impl Sim {
         (0..horizon).for_each(|_| self.step());
         if let Some(written) = self.world.resource_mut::<Recording>().0.take() {
             *rollout = written;
+        }
+        let made = self.steps();
+        if let Some(host) = &mut self.host {
+            host.look_ahead(&mut self.world, made, rollout);
         }
         self.look_ahead(Some(rollout));
     }
