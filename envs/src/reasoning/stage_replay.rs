@@ -170,6 +170,10 @@ impl LaneDynamics for Replay {
         marks.copy_from_slice(&self.start);
     }
 
+    fn observe(&self, _at: At<'_>, (marks,): Shared<'_, Self>, features: &mut [f32]) {
+        features.iter_mut().zip(marks).for_each(|(seen, mark)| *seen = sigmoid(mark.logit) as f32);
+    }
+
     fn step(&self, at: At<'_>, _action: &[u32], (marks,): View<'_, Self>, reward: &mut [f32]) {
         let known = if at.elapsed == 0 { 0.0 } else { 1.0 };
         for (reward, mark) in reward.iter_mut().zip(&*marks) {

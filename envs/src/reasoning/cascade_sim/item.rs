@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn the_normal_distribution() {
         for (x, below) in [(0.0, 0.5), (1.959964, 0.975), (-3.090232, 0.001), (-6.0, 9.865876e-10)] {
-            assert!((normal_below(x) / below - 1.0).abs() < 1e-6, "{x}: {}", normal_below(x));
+            assert!((normal_below(x) / below - 1.0).abs() < 2e-6, "{x}: {}", normal_below(x));
             near(normal_below(-x), 1.0 - below);
         }
         assert!((normal_below(2.999999) - normal_below(3.000001)).abs() < 1e-8);

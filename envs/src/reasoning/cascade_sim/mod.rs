@@ -347,7 +347,7 @@ impl Environment for CascadeSim {
         Spec {
             groups: self.domains.iter().map(group).collect(),
             tasks: vec![TaskSpec { name: "accuracy".to_owned(), reward: (-1.0, 1.0) }],
-            observation: Space::Real { size: SEEN, low: 0.0, high: f32::MAX },
+            observation: Space::Real { size: SEEN, low: 0.0, high: MOST_SEEN },
             action: Space::Discrete(self.bids.len() as u32),
             time_limit: self.steps.get(),
             terminal: Vec::new(),
@@ -363,8 +363,11 @@ impl Environment for CascadeSim {
     }
 }
 
-/// What a domain sees: accuracy, share, entropy, mean length, share of silent groups.
+/// What a domain sees: accuracy, share, entropy, logarithm of the mean length (a fifth of it), share of silent groups.
 const SEEN: u32 = 5;
+
+/// No observation is larger.
+const MOST_SEEN: f32 = 100.0;
 
 /// How training runs move.
 struct Training {
@@ -405,6 +408,14 @@ impl LaneDynamics for Training {
 
     fn start(&self, _at: At<'_>, state: View<'_, Self>) {
         lane(state).start(&self.parameters);
+    }
+
+    fn observe(&self, _at: At<'_>, (skills, _, _): Shared<'_, Self>, features: &mut [f32]) {
+        for (seen, skill) in features.chunks_exact_mut(SEEN as usize).zip(skills) {
+            let length = skill.length.max(1.0).ln() / 5.0;
+            let all = [skill.accuracy, skill.share, skill.entropy, length, skill.silent];
+            seen.copy_from_slice(&all.map(|value| (value as f32).clamp(0.0, MOST_SEEN)));
+        }
     }
 
     fn step(&self, at: At<'_>, action: &[u32], state: View<'_, Self>, reward: &mut [f32]) {

@@ -217,3 +217,69 @@ impl Columns {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reasoning::cascade_sim::item::{Items, Lengths};
+    use isonomy_engine::noise::{Key, Phase, Purpose};
+
+    /// Responses of one domain to many prompts, all of the difficulty that makes half of them pass.
+    fn drawn() -> Columns {
+        let length = Lengths { mean: 4.0, slope: 0.15, spread: 0.4, limit: 100_f64.ln() };
+        let items = Items { difficulty: 0.0, spread: 0.0, discrimination: 1.0, guessing: 0.0, length };
+        let of = DomainParameters {
+            share: 1.0,
+            items,
+            reference: 0.0,
+            ceiling: f64::INFINITY,
+            entropy: 1.0,
+            entropy_reference: 1.0,
+            entropy_decay: 0.0,
+            entropy_link: 0.5,
+            wrong_answers: 4,
+        };
+        let skill = Skill { entropy: 1.0, ..Default::default() };
+        let mut words = vec![0; 4 * 40_000];
+        Key::new(5, Phase::Training, Purpose::Transition).fill(0, 0, &mut words);
+        let mut columns = Columns::default();
+        words.chunks_exact(4).for_each(|words| columns.respond(&of, &skill, items.average(0.0), 0.0, words));
+        columns
+    }
+
+    fn share(of: impl ExactSizeIterator<Item = bool>) -> f64 {
+        let count = of.len() as f64;
+        of.filter(|&holds| holds).count() as f64 / count
+    }
+
+    #[test]
+    fn responses_pass_are_cut_short_and_agree_by_chance() {
+        let columns = drawn();
+        for (found, expected) in [
+            (share(columns.passed.iter().copied()), 0.5),
+            (share(columns.truncated.iter().copied()), 0.065149),
+            (share(columns.reward.iter().map(|&reward| reward == 1.0)), 0.467425),
+            // Two answers agree with chance p² + (1−p)²/K.
+            (share(columns.answer.chunks_exact(2).map(|pair| pair[0] == pair[1])), 0.3125),
+        ] {
+            assert!((found - expected).abs() < 0.012, "{found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn a_response_that_passes_has_more_entropy_where_they_are_linked() {
+        let columns = drawn();
+        let mean = |passed: bool| {
+            let of: Vec<f64> = columns
+                .entropy
+                .iter()
+                .zip(&columns.passed)
+                .filter(|(_, own)| **own == passed)
+                .map(|(h, _)| h.ln())
+                .collect();
+            of.iter().sum::<f64>() / of.len() as f64
+        };
+        assert!((mean(true) - mean(false) - 0.5).abs() < 0.01);
+        assert!(columns.length.iter().all(|&length| (1..=100).contains(&length)));
+    }
+}

@@ -1,6 +1,5 @@
 //! What is known about training in closed form, and what samples must agree with.
 
-use super::item::logit;
 use super::*;
 use isonomy_engine::advantage::{Progress, Reach, Responses, Signal};
 use isonomy_engine::curriculum::Sampler;
@@ -292,15 +291,6 @@ fn a_ceiling_holds() {
     assert_eq!(Alone::of(&sim).steps(20).skill()[2], 0.0);
 }
 
-/// The expected gradient of a Bernoulli decision that is distilled.
-#[test]
-fn distillation_pulls_towards_the_teacher() {
-    let pull = |p: f64, q: f64| p * (1.0 - p) * (logit(q) - logit(p));
-    // E[(ln q(y) − ln p(y)) (y − p)] over y.
-    let enumerated = |p: f64, q: f64| p * (q / p).ln() * (1.0 - p) + (1.0 - p) * ((1.0 - q) / (1.0 - p)).ln() * -p;
-    near(&[pull(0.3, 0.8), enumerated(0.3, 0.8), pull(0.4, 0.4)], &[0.469054, 0.469054, 0.0]);
-}
-
 /// Noise of a step, by number.
 fn words(count: usize, step: u64) -> Vec<u32> {
     use isonomy_engine::noise::{Key, Phase, Purpose};
@@ -384,13 +374,6 @@ fn accuracies_are_what_samples_show() {
     alone.step(&words(sampled::draws(&alone.parameters), 0));
     let observed: Vec<f64> = alone.skills.iter().map(|skill| skill.accuracy).collect();
     close(&observed, &expected, 6e-3);
-}
-
-/// Answers of two responses to a prompt agree with chance `p² + (1−p)²/K`.
-#[test]
-fn answers_agree_by_chance() {
-    let (p, k) = (0.5_f64, 4.0);
-    near(&[p * p + (1.0 - p).powi(2) / k], &[0.3125]);
 }
 
 #[test]

@@ -264,6 +264,106 @@ fn mopd_pulls_towards_the_teacher() {
     assert_eq!(of_batch(&*estimator(r#"{"Mopd": ()}"#), &same), [0.0; 3]);
 }
 
+/// For a student that passes with chance p and a teacher that does with q, the logit moves by
+/// `p(1−p)(logit q − logit p)` on average.
+#[test]
+fn the_fixed_point_of_distillation_is_the_teacher() {
+    let pull = |p: f64, q: f64| {
+        let of = |passed: bool| {
+            let [student, teacher] = [p, q].map(|p| if passed { p.ln() } else { (1.0 - p).ln() });
+            let batch = Responses {
+                group: &[0],
+                reward: &[0.0],
+                log_prob: &[student],
+                old_log_prob: &[student],
+                teacher_log_prob: &[teacher],
+                ..Default::default()
+            };
+            of_batch(&*estimator(r#"{"Mopd": ()}"#), &batch)[0]
+        };
+        p * of(true) * (1.0 - p) + (1.0 - p) * of(false) * -p
+    };
+    near(&[pull(0.3, 0.8), pull(0.4, 0.4)], &[0.469054, 0.0]);
+}
+
+#[test]
+fn segments_between_unsure_tokens() {
+    let spo = estimator(r#"{"Spo": (every: 2)}"#);
+    let probabilities = [0.99, 0.5, 0.95, 0.6, 0.3, 0.99, 0.8, 0.97].map(f64::ln);
+    let batch = Responses {
+        group: &[0],
+        reward: &[1.0],
+        chance: &[f64::NAN],
+        tokens: 8,
+        old_log_prob: &probabilities,
+        value: &[0.25, 9.0, 9.0, 0.75, 9.0, 9.0, 9.0, 9.0],
+        ..Default::default()
+    };
+    near(&of_batch(&*spo, &batch), &[0.0, 0.5, 0.0, 0.5, 0.25, 0.0, 0.25, 0.0]);
+    let unsure_from_the_start = [0.5, 0.95, 0.6, 0.3].map(f64::ln);
+    let batch = Responses {
+        group: &[0],
+        reward: &[0.0],
+        chance: &[0.25],
+        tokens: 4,
+        old_log_prob: &unsure_from_the_start,
+        value: &[9.0, 9.0, 0.5, 9.0],
+        ..Default::default()
+    };
+    near(&of_batch(&*spo, &batch), &[0.25, 0.0, 0.25, -0.5]);
+    let sure = Responses { old_log_prob: &[-0.01; 4], ..batch };
+    assert_eq!(of_batch(&*spo, &sure), [0.0; 4]);
+}
+
+/// Trajectories 0, 1 and 2 begin where they see the same; trajectory 0 goes on for two more steps and succeeds.
+#[test]
+fn gigpo_compares_steps_at_the_same_place() {
+    let mask = [true, true, true, true, false, false, true, false, false, true, false, false];
+    let batch = Responses {
+        group: &[0; 4],
+        reward: A,
+        tokens: 3,
+        mask: &mask,
+        observation: &[7, 1, 2, 7, 0, 0, 7, 0, 0, 3, 0, 0],
+        ..Default::default()
+    };
+    let found = of_batch(&*estimator(r#"{"Gigpo": ()}"#), &batch);
+    near(&[found[0], found[3], found[6]], &[1.351667, -0.550833, -0.550833]);
+    near(&[found[1], found[9]], &[0.75, -0.25]);
+    let scaled = of_batch(&*estimator(r#"{"Gigpo": (by_spread: true)}"#), &batch);
+    near(&[scaled[0] - 1.499997, scaled[3] + 0.499999], &[1.154698, -0.577349]);
+}
+
+#[test]
+fn srpo_adds_a_bonus_for_exact_responses() {
+    let scores: &[f64] = &[1.0, 1.0, 1.0, 0.866, 0.707, 0.5, 0.5, 0.0, 0.0, 0.0];
+    let expected =
+        [1.483028, 1.483028, 1.483028, 0.530624, 0.158601, -0.325731, -0.325731, -1.495616, -1.495616, -1.495616];
+    near(&of_groups(&*estimator(r#"{"Srpo": ()}"#), &[scores]), &expected);
+    let rewards = [(0, false), (1, false), (2, false), (3, false), (4, false), (9, false), (2, true)];
+    let rewards = rewards.map(|(matching, exact)| crate::advantage::prefix_reward(matching, exact));
+    assert_eq!(rewards, [0.0, 0.5, 0.707, 0.866, 0.95, 0.95, 1.0]);
+}
+
+#[test]
+fn seats_do_not_leak_into_each_other() {
+    let batch = Responses {
+        group: &[0; 9],
+        reward: &[1.0, 1.0, -1.0, -1.0, -1.0, -1.0, -1.0, 1.0, 1.0],
+        seat: &[0, 0, 0, 0, 0, 1, 1, 1, 1],
+        ..Default::default()
+    };
+    let found = of_batch(&*estimator(r#"{"Mars": ()}"#), &batch);
+    near(&found, &[1.2, 1.2, -0.8, -0.8, -0.8, -1.0, -1.0, 1.0, 1.0]);
+    let unique = of_batch(&*estimator(r#"{"Mars": (unique: true)}"#), &batch);
+    near(&unique[..5], &[1.0, 1.0, -1.0, -1.0, -1.0]);
+    let alone = Responses { group: &[0], reward: &[3.0], seat: &[0], ..Default::default() };
+    assert_eq!(of_batch(&*estimator(r#"{"Mars": ()}"#), &alone), [0.0]);
+    let teams =
+        Responses { group: &[0; 4], reward: &[1.0, 0.5, -0.5, -1.0], seat: &[0, 0, 1, 1], ..Default::default() };
+    near(&of_batch(&*estimator(r#"{"TeamBaseline": ()}"#), &teams), &[0.25, -0.25, 0.25, -0.25]);
+}
+
 /// `Σ_k C(G,k) p^k (1−p)^(G−k)` of a function of the number of successes.
 fn over_successes(group: usize, p: f64, of: impl Fn(usize) -> f64) -> f64 {
     let mut chance = (1.0 - p).powi(group as i32);

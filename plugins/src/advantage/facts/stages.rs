@@ -157,6 +157,24 @@ fn hapo_widens_ranges_by_entropy() {
 }
 
 #[test]
+fn steps_that_are_shared_share_their_advantage() {
+    let salt: Box<dyn AdvantageModifier> = ron::from_str(r#"{"Salt": ()}"#).unwrap();
+    let grpo = [1.499997, -0.499999, -0.499999, -0.499999];
+    let of = |observation: &[u64]| {
+        let batch =
+            Responses { group: &[0; 4], reward: A, tokens: observation.len() / 4, observation, ..Default::default() };
+        let mut advantage: Vec<f64> = grpo.iter().flat_map(|a| vec![*a; observation.len() / 4]).collect();
+        salt.modify(&batch, &mut advantage);
+        advantage
+    };
+    // The first step is shared by trajectories 0 and 1, the second by none.
+    let found = of(&[1, 10, 1, 11, 2, 12, 3, 13]);
+    near(&found[..4], &[0.499999, 1.499997, 0.499999, -0.499999]);
+    near(&of(&[1, 1, 1, 1]), &[0.0; 4]);
+    near(&of(&[1, 2, 3, 4]), &grpo);
+}
+
+#[test]
 fn aggregators_of_the_ppo_row() {
     let [ppo, _] = of_loss(r#"{"Ppo": ()}"#);
     for (aggregator, expected) in [
