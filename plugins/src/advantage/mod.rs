@@ -10,6 +10,7 @@
 //! | [`loss`]       | the surrogate of every token                                     |
 //! | [`aggregator`] | how much a token counts in the loss                              |
 //! | [`divergence`] | how far the policy has moved from a reference                    |
+//! | [`objective`]  | notions of fairness that are no weights, as plain functions      |
 //!
 //! A fairness signal survives only where an estimator can see it. Everything that subtracts a group's mean is blind to a
 //! bonus for the whole group, everything that also divides by its spread to a factor: [`AdvantageEstimator::blind_to`]
@@ -34,6 +35,7 @@ pub mod modifier;
 mod moments;
 mod mopd;
 mod ngrpo;
+pub mod objective;
 mod opo;
 mod optimal_token_baseline;
 mod pshw;

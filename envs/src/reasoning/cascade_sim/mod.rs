@@ -334,6 +334,7 @@ impl CascadeSim {
                 rounds: if self.filter.is_some() { self.rounds.get() as usize } else { 1 },
             },
             outcomes: Vec::new(),
+            sums: Vec::new(),
             nodes: Vec::new(),
         };
         parameters.complete()

@@ -99,25 +99,42 @@ pub(super) fn normal_above(x: f32) -> f32 {
     if x < 0.0 { 1.0 - tail } else { tail }
 }
 
-/// How many of `n` tries succeed, each with chance `p`, as the word `u` in (0, 1) decides; `n` is at most `most`.
+/// Numbers of prompts side by side. Loops over them stand innermost, where the compiler turns each into one instruction.
+pub(super) type Side = [f32; SIDE_BY_SIDE];
+
+/// Prompts that are drawn side by side.
+pub(super) const SIDE_BY_SIDE: usize = 16;
+
+/// Nothing yet.
+pub(super) const NONE: Side = [0.0; SIDE_BY_SIDE];
+
+/// How many of `n` tries succeed, each with chance `p`, as `u` in (0, 1) decides; no `n` is above `most`, or above 64.
 #[inline(always)]
-pub(super) fn binomial(n: f32, p: f32, u: f32, most: usize, inverse: &[f32; 65]) -> f32 {
-    // The rarer outcome is counted, so that the chance of none does not vanish.
-    let rare = p.min(1.0 - p).max(1e-9);
-    let odds = rare / (1.0 - rare);
-    let mut chance = exp(n * ln(1.0 - rare));
-    let (mut below, mut count) = (0.0, 0.0);
-    for k in 0..most {
-        below += chance;
-        count += if u >= below { 1.0 } else { 0.0 };
-        chance *= (n - k as f32).max(0.0) * inverse[k + 1] * odds;
+pub(super) fn binomial(n: &Side, p: &Side, u: &Side, most: usize) -> Side {
+    let (mut odds, mut chance, mut below, mut count) = (NONE, NONE, NONE, NONE);
+    for j in 0..SIDE_BY_SIDE {
+        // The rarer outcome is counted, so that the chance of none does not vanish.
+        let rare = p[j].min(1.0 - p[j]).max(1e-9);
+        odds[j] = rare / (1.0 - rare);
+        chance[j] = exp(n[j] * ln(1.0 - rare));
+        below[j] = 0.0;
     }
-    let count = f32::min(count, n);
-    if p > 0.5 { n - count } else { count }
+    for k in 0..most {
+        for j in 0..SIDE_BY_SIDE {
+            below[j] += chance[j];
+            count[j] += if u[j] >= below[j] { 1.0 } else { 0.0 };
+            chance[j] *= (n[j] - k as f32).max(0.0) * INVERSE[k + 1] * odds[j];
+        }
+    }
+    for j in 0..SIDE_BY_SIDE {
+        let held = f32::min(count[j], n[j]);
+        count[j] = if p[j] > 0.5 { n[j] - held } else { held };
+    }
+    count
 }
 
 /// `1 / k`.
-pub(super) const INVERSE: [f32; 65] = {
+const INVERSE: [f32; 65] = {
     let mut inverse = [0.0; 65];
     let mut k = 1;
     while k < 65 {
@@ -157,6 +174,10 @@ mod tests {
         }
     }
 
+    fn of_one(n: f32, p: f32, u: f32, most: usize) -> f32 {
+        binomial(&[n; 16], &[p; 16], &[u; 16], most)[7]
+    }
+
     #[test]
     fn binomial_counts_have_their_chances() {
         for (n, p) in [(8, 0.03_f64), (8, 0.5), (8, 0.97), (3, 0.4), (64, 0.7), (1, 0.2), (0, 0.5)] {
@@ -164,7 +185,7 @@ mod tests {
             let draws = 1 << 16;
             for i in 0..draws {
                 let u = (i as f32 + 0.5) / draws as f32;
-                counts[binomial(n as f32, p as f32, u, n.max(1), &INVERSE) as usize] += 1.0 / f64::from(draws);
+                counts[of_one(n as f32, p as f32, u, n.max(1)) as usize] += 1.0 / f64::from(draws);
             }
             let mut chance = (1.0 - p).powi(n as i32);
             for (k, found) in counts.iter().enumerate() {
@@ -176,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_is_nearly_certain_is_nearly_certain() {
-        let counts = |p: f32| (0..1000).map(|i| binomial(8.0, p, (i as f32 + 0.5) / 1000.0, 8, &INVERSE)).sum::<f32>();
+        let counts = |p: f32| (0..1000).map(|i| of_one(8.0, p, (i as f32 + 0.5) / 1000.0, 8)).sum::<f32>();
         assert_eq!((counts(1.0), counts(0.0)), (8000.0, 0.0));
     }
 }

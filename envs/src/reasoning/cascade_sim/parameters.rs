@@ -7,6 +7,9 @@ use isonomy_engine::advantage::{
 };
 use isonomy_engine::curriculum::Sampler;
 
+/// The largest groups whose successes are drawn at once.
+pub(super) const LARGEST_GROUP: usize = 64;
+
 /// Domains in the largest training run.
 pub const MOST_DOMAINS: usize = 32;
 
@@ -83,8 +86,35 @@ pub struct Parameters {
     pub method: Method,
     /// What the method makes of a group by its successes, `[domains][successes]`; empty where that does not say it all.
     pub outcomes: Vec<Vec<Outcome>>,
+    /// The same as sums over a group, for drawing many at once.
+    pub sums: Vec<GroupSums>,
     /// Standard normal nodes and their weights.
     pub nodes: Vec<[f64; 2]>,
+}
+
+/// What a group adds to an update, by how many of its responses succeed: room for groups of up to 64, and more, so that an
+/// index of seven bits needs no check.
+#[derive(Clone, Debug)]
+pub struct GroupSums {
+    /// `k · A / G` of those that succeed.
+    pub success: [f32; 128],
+    /// `A / G` of one that fails.
+    pub failure: [f32; 128],
+    /// 1 where the group is learned from.
+    pub kept: [f32; 128],
+}
+
+impl GroupSums {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let mut sums = GroupSums { success: [0.0; 128], failure: [0.0; 128], kept: [0.0; 128] };
+        let group = (outcomes.len() - 1) as f64;
+        for (k, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| outcome.kept) {
+            sums.success[k] = (k as f64 * outcome.success / group) as f32;
+            sums.failure[k] = (outcome.failure / group) as f32;
+            sums.kept[k] = 1.0;
+        }
+        sums
+    }
 }
 
 impl Parameters {
@@ -93,6 +123,9 @@ impl Parameters {
         let groups_say_it_all = self.method.by_group() && !self.method.needs().contains(&Signal::Chance);
         if groups_say_it_all {
             self.outcomes = (0..self.domains.len()).map(|domain| self.outcomes_at(domain, 0.5)).collect();
+            if self.responses <= LARGEST_GROUP {
+                self.sums = self.outcomes.iter().map(|outcomes| GroupSums::of(outcomes)).collect();
+            }
         }
         self.nodes = gauss_hermite(16);
         self

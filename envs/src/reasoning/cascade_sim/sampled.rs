@@ -6,22 +6,21 @@
 use super::parameters::{MOST_DOMAINS, Parameters};
 use super::training::{Bill, Sample, Skill};
 use super::{counts, responses};
-
-/// The largest groups whose successes are drawn at once.
-pub(super) const LARGEST_GROUP: usize = 64;
+use multiversion::multiversion;
 
 /// Words of noise that a step looks at.
 pub(super) fn draws(parameters: &Parameters) -> usize {
     if parameters.expected {
         return 0;
     }
-    let per_prompt = if by_counts(parameters) { counts::WORDS } else { 1 + responses::words(parameters.responses) };
-    per_prompt * parameters.prompts * parameters.method.rounds
+    let per_prompt =
+        if by_counts(parameters) { counts::words(parameters) } else { responses::words(parameters.responses) };
+    (1 + per_prompt) * parameters.prompts * parameters.method.rounds
 }
 
 /// Whether groups are drawn by their successes alone.
 fn by_counts(parameters: &Parameters) -> bool {
-    !parameters.outcomes.is_empty() && parameters.responses <= LARGEST_GROUP
+    !parameters.sums.is_empty()
 }
 
 /// What a step of sampling says about every domain. The first words choose domains, prompt by prompt and round by round.
@@ -90,17 +89,17 @@ pub(super) struct Tally {
 
 /// How many prompts every domain gets, a word each.
 fn choose(share: &[f64], words: &[u32], of_domain: &mut [usize]) {
-    let mut below = 0.0;
-    let mut before = 0;
-    let last = share.len() - 1;
+    let (mut below, mut before) = (0.0, 0);
+    let last = share.iter().rposition(|&share| share > 0.0).unwrap_or(0);
     for (domain, share) in share.iter().enumerate() {
         below += share;
-        let threshold = (below * 4_294_967_296.0).round() as u64;
-        let so_far = match domain == last {
-            true => words.len(),
-            false => words.iter().filter(|&&word| u64::from(word) < threshold).count(),
-        };
+        let so_far = if domain >= last { words.len() } else { count_below(words, (below * 4_294_967_296.0) as u32) };
         of_domain[domain] = so_far - before;
         before = so_far;
     }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn count_below(words: &[u32], threshold: u32) -> usize {
+    words.iter().map(|&word| u32::from(word < threshold)).sum::<u32>() as usize
 }

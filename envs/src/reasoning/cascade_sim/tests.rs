@@ -376,6 +376,22 @@ fn accuracies_are_what_samples_show() {
     close(&observed, &expected, 6e-3);
 }
 
+/// Accuracy by quadrature in double precision, and in the single precision that is fast enough for every step.
+#[test]
+fn both_ways_to_tell_accuracy_agree() {
+    let mut sim = sampled_tri(false);
+    sim.domains[1].difficulty_spread = usual_spread();
+    sim.domains[1].guessing = Probability::new(0.25).unwrap();
+    sim.domains[2].difficulty_spread = usual_spread();
+    sim.domains[2].length = Length { limit: Some(positive(60.0)), ..Default::default() };
+    let parameters = sim.parameters();
+    for skill in [-3.0, 0.0, 0.7, 4.0] {
+        for domain in 0..3 {
+            close(&[counts::accuracy(&parameters, domain, skill)], &[parameters.accuracy(domain, skill)], 1e-6);
+        }
+    }
+}
+
 #[test]
 fn bids_move_shares() {
     let mut sim = tri();

@@ -1,7 +1,7 @@
 //! One step of training: what is sampled, what it weighs, what it changes.
 
 use super::parameters::{MOST_DOMAINS, Parameters};
-use super::{expected, sampled};
+use super::{counts, expected, sampled};
 use isonomy_engine::advantage::Progress;
 use isonomy_engine::reexport::bevy_ecs::prelude::Component;
 use isonomy_engine::reexport::bytemuck::{Pod, Zeroable};
@@ -159,9 +159,13 @@ impl Lane<'_> {
             let transferred: f64 =
                 (0..domains).map(|from| own[from] * parameters.transfer[from * domains + index]).sum();
             let away = skill.skill - domain.reference;
-            let p = domain.items.average(skill.skill).pass;
-            let stiffness = domain.items.discrimination.powi(2) * p * (1.0 - p);
-            let pull = parameters.rate * parameters.kl * samples[index].share * stiffness;
+            let pull = if parameters.kl > 0.0 {
+                let p = domain.items.average(skill.skill).pass;
+                let stiffness = domain.items.discrimination.powi(2) * p * (1.0 - p);
+                parameters.rate * parameters.kl * samples[index].share * stiffness
+            } else {
+                0.0
+            };
             skill.skill = (skill.skill + transferred - (forget[index] + pull) * away).min(domain.ceiling);
             if parameters.plasticity {
                 skill.entropy *= (-domain.entropy_decay * own[index].abs()).exp();
@@ -185,7 +189,8 @@ impl Lane<'_> {
                 skill.accuracy = parameters.momentum * skill.accuracy + (1.0 - parameters.momentum) * rate;
             }
             if judged {
-                let now = if parameters.expected { skill.accuracy } else { parameters.accuracy(index, skill.skill) };
+                let sampled = || counts::accuracy(parameters, index, skill.skill);
+                let now = if parameters.expected { skill.accuracy } else { sampled() };
                 skill.best = skill.best.max(now);
             }
         }
