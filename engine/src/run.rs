@@ -307,8 +307,8 @@ pub(crate) fn judge(
 impl Iteration {
     /// Every number of the iteration by name, in a fixed order: the columns of `metrics.csv`.
     ///
-    /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model; the rest is
-    /// what the optimizer reports, in place of what is of the same name.
+    /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model. What the
+    /// environment measures of episodes replaces what is of the same name, and so does what the optimizer reports.
     pub fn metrics(&self) -> Vec<(String, f64)> {
         let mut metrics = Vec::new();
         for (prefix, returns) in [
@@ -320,7 +320,9 @@ impl Iteration {
         }
         for (prefix, earnings) in [("", &self.training), ("evaluation.", &self.evaluation)] {
             let measures = earnings.iter().flat_map(|earnings| &earnings.measures);
-            metrics.extend(measures.map(|(name, value)| (format!("{prefix}{name}"), *value)));
+            let measures: Vec<_> = measures.map(|(name, value)| (format!("{prefix}{name}"), *value)).collect();
+            metrics.retain(|(name, _)| !measures.iter().any(|(known, _)| known == name));
+            metrics.extend(measures);
         }
         if let Some(taught) = self.training.as_ref().and_then(|earnings| earnings.taught) {
             metrics.push(("shaped_return_mean".to_owned(), taught));

@@ -3,14 +3,16 @@
 pub mod ev_charging;
 mod groups;
 pub mod lending;
+pub mod reasoning;
 pub mod river_swim;
 pub mod tabular_mdp;
 #[cfg(test)]
 mod tests;
-pub mod two_step_game;
 pub mod traffic;
+pub mod two_step_game;
 
 pub use lending::Lending;
+pub use reasoning::{CascadeSim, StageReplay};
 pub use river_swim::RiverSwim;
 pub use tabular_mdp::TabularMdp;
 pub use two_step_game::TwoStepGame;

@@ -208,7 +208,7 @@ fn in_short(iteration: &Iteration) -> String {
 /// Prints what a run came to.
 fn report(summary: &Summary, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => print(serde_json::to_string(summary)?),
+        Format::Json => print(summary.to_json()?),
         Format::Csv => {
             let mut lines = vec!["metric,value".to_owned()];
             lines.extend(summary.metrics.0.iter().map(|(name, value)| format!("{},{value}", cell(name))));
