@@ -112,7 +112,8 @@ impl Run {
         let actor = match (&scenario.optimizer, &scenario.policy, &scenario.controller) {
             (Some(optimizer), Some(policy), _) => {
                 let model = model.clone().filter(|_| optimizer.needs().model);
-                let setting = Setting { spec: spec.clone(), model, seed: scenario.seed };
+                let public = optimizer.needs().public.then(|| scenario.environment.public()).flatten();
+                let setting = Setting { spec: spec.clone(), model, public, seed: scenario.seed };
                 let learner = optimizer.begin(policy.initial(&spec), setting);
                 let place = format!("optimizer.{}", optimizer.typetag_name());
                 Actor::Learner(learner.map_err(|problem| BuildError::Optimizer(problem.under(&place)))?)

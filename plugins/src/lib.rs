@@ -12,6 +12,8 @@
 //! | [`welfare`]    | how good a vector of utilities is, as one number with a derivative           |
 //! | [`constraint`] | limits on what groups earn                                                   |
 //!
+//! [`group_fairness`] and [`public_model`] are whole subjects with optimisers of their own.
+//!
 //! A new one is a file, its `mod` line, a scenario that names it and a fact about it.
 
 pub mod constraint;
@@ -20,6 +22,7 @@ pub mod fairness;
 pub mod group_fairness;
 pub mod optimizer;
 pub mod policy;
+pub mod public_model;
 pub mod welfare;
 
 #[cfg(test)]

@@ -148,6 +148,11 @@ impl<'a> Parts<'a> {
             let help = "choose an optimizer that learns from rollouts, or an environment with a finite model";
             problems.push(Problem::at("optimizer", message).help(help));
         }
+        if needs.public && environment.public().is_none() {
+            let message = format!("{name} predicts a public signal, and {} has none", environment.typetag_name());
+            let help = "choose an environment that offers one, such as PublicModel";
+            problems.push(Problem::at("optimizer", message).help(help));
+        }
         if self.fairness.given() && !needs.trajectory {
             let message = format!("fairness rewards rewrite rollouts, and {name} does not learn from them here");
             let help = "use an optimizer that learns from rollouts, or remove the fairness rewards";
