@@ -1,5 +1,6 @@
 //! Environments: one folder each. `mod.rs` says what it is, `step.rs` how it moves, `step.wgsl` the same for the device.
 
+pub mod data_centers;
 mod groups;
 pub mod lending;
 pub mod river_swim;
@@ -7,6 +8,7 @@ pub mod tabular_mdp;
 #[cfg(test)]
 mod tests;
 
+pub use data_centers::PublicModel;
 pub use lending::Lending;
 pub use river_swim::RiverSwim;
 pub use tabular_mdp::TabularMdp;

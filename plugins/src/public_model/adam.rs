@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Moving averages of a gradient and of its square.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Adam {
+pub(super) struct Adam {
     mean: Vec<f64>,
     square: Vec<f64>,
     steps: i32,
@@ -12,7 +12,12 @@ pub struct Adam {
 
 impl Adam {
     /// Moves parameters against a gradient.
-    pub fn step(&mut self, rate: f64, gradient: impl ExactSizeIterator<Item = f64>, parameters: &mut [&mut [f64]]) {
+    pub(super) fn step(
+        &mut self,
+        rate: f64,
+        gradient: impl ExactSizeIterator<Item = f64>,
+        parameters: &mut [&mut [f64]],
+    ) {
         const KEEP: (f64, f64) = (0.9, 0.999);
         self.mean.resize(gradient.len(), 0.0);
         self.square.resize(gradient.len(), 0.0);

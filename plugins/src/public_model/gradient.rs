@@ -4,6 +4,8 @@ use super::goal::{Goal, Standing};
 use super::network::{Network, Shape, Tape};
 use super::random::Words;
 use isonomy_engine::public::{Part, PublicSignal};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A network that predicts a signal in the signal's own unit, and how widely it tries other forecasts.
 #[derive(Clone, Debug)]
@@ -125,17 +127,36 @@ pub fn exact(signal: &dyn PublicSignal, model: &Model, goal: &Goal, rows: &[usiz
     Some((standing, gradient))
 }
 
-/// From costs alone: `E[∇ log σ(ŷ | x) · Σ_m w_m (ρ_m − b_m)]`, with `samples` forecasts tried around every row's own.
+/// What a sample is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Baseline {
+    /// The mean of the row's other samples; of the other rows where there is one sample.
+    #[default]
+    Mean,
+    /// The line through the row's other samples, whose slope is put back where the score would have found it: still
+    /// unbiased, and without noise where costs are straight. Three samples at least, and one value ahead.
+    Line,
+}
+
+/// How forecasts are tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Tries {
+    /// In every row.
+    pub samples: usize,
+    /// What each is compared with.
+    pub baseline: Baseline,
+}
+
+/// From costs alone: `E[∇ log σ(ŷ | x) · Σ_m w_m (ρ_m − b_m)]`, with forecasts tried around every row's own.
 ///
-/// The baseline `b` is what the other samples of the row came to; of the other rows where there is one sample. Agents
-/// are weighed as they stood `before` this batch, because a weight that knows the sample it weighs is biased; the first
-/// batch has nothing else to go by.
+/// Agents are weighed as they stood `before` this batch, because a weight that knows the sample it weighs is biased; the
+/// first batch has nothing else to go by.
 pub fn score_function(
     signal: &dyn PublicSignal,
     model: &Model,
     goal: &Goal,
     rows: &[usize],
-    samples: usize,
+    Tries { samples, baseline }: Tries,
     before: Option<&Standing>,
     words: &mut Words,
 ) -> (Standing, Gradient) {
@@ -160,18 +181,23 @@ pub fn score_function(
     let standing = Standing::of(goal, &regrets, agents, error / rows.len() as f64);
     let pull = goal.pull(before.unwrap_or(&standing));
     let mut advantages: Vec<f64> = regrets.chunks_exact(agents).map(|regrets| pull.charge(regrets)).collect();
-    match samples {
-        1 => leave_one_out(&mut advantages),
-        _ => advantages.chunks_exact_mut(samples).for_each(leave_one_out),
+    let mut slopes = vec![0.0; advantages.len()];
+    match (baseline, samples) {
+        (Baseline::Mean, 1) => leave_one_out(&mut advantages),
+        (Baseline::Mean, _) => advantages.chunks_exact_mut(samples).for_each(leave_one_out),
+        (Baseline::Line, _) => {
+            let rows = advantages.chunks_exact_mut(samples).zip(slopes.chunks_exact_mut(samples));
+            rows.zip(steps.chunks_exact(samples)).for_each(|((own, slopes), steps)| straighten(own, slopes, steps));
+        }
     }
     let (mut gradient, mut back) = (model.no_gradient(), vec![0.0; values]);
     let (of_row, of_sample) = (1.0 / rows.len() as f64, 1.0 / advantages.len() as f64);
-    let tries = steps.chunks_exact(samples * values).zip(advantages.chunks_exact(samples));
-    for (&row, (steps, advantages)) in rows.iter().zip(tries) {
+    let tries = advantages.chunks_exact(samples).zip(slopes.chunks_exact(samples));
+    for ((&row, steps), (advantages, slopes)) in rows.iter().zip(steps.chunks_exact(samples * values)).zip(tries) {
         back.fill(0.0);
-        for (steps, advantage) in steps.chunks_exact(values).zip(advantages) {
+        for ((steps, advantage), slope) in steps.chunks_exact(values).zip(advantages).zip(slopes) {
             for (value, step) in steps.iter().enumerate() {
-                back[value] += advantage * step / spread[value] * of_sample;
+                back[value] += (advantage * step + slope) / spread[value] * of_sample;
                 gradient.log_spread[value] += advantage * (step * step - 1.0) * of_sample;
             }
         }
@@ -181,6 +207,21 @@ pub fn score_function(
         model.pull_back(known, &mut tape, &mut back, &mut gradient.network);
     }
     (standing, gradient)
+}
+
+/// Takes from every number the line through the others, at its own step, and writes that line's slope.
+fn straighten(numbers: &mut [f64], slopes: &mut [f64], steps: &[f64]) {
+    let others = numbers.len() as f64 - 1.0;
+    let all = |of: &dyn Fn(usize) -> f64| -> f64 { (0..steps.len()).map(of).sum() };
+    let (step, square) = (all(&|at| steps[at]), all(&|at| steps[at] * steps[at]));
+    let (sum, product) = (all(&|at| numbers[at]), all(&|at| steps[at] * numbers[at]));
+    for ((number, slope), own) in numbers.iter_mut().zip(slopes).zip(steps) {
+        let (step, square) = (step - own, square - own * own);
+        let (sum, product) = (sum - *number, product - own * *number);
+        let apart = square - step * step / others;
+        *slope = if apart > 1e-12 { (product - step * sum / others) / apart } else { 0.0 };
+        *number -= (sum - *slope * step) / others + *slope * own;
+    }
 }
 
 /// Takes from every number the mean of the others.

@@ -21,7 +21,6 @@ pub enum Shape {
 pub struct Network {
     shape: Shape,
     inputs: usize,
-    outputs: usize,
     /// All weights; the output layer, `[outputs, hidden + 1]`, is the last part.
     pub parameters: Vec<f64>,
 }
@@ -62,7 +61,7 @@ fn affine_back(weights: &[f64], x: &[f64], out: &[f64], gradient: &mut [f64], mu
 impl Network {
     /// Small random weights, and an output layer of zeros: at first it says nothing.
     pub fn new(shape: Shape, inputs: usize, outputs: usize, words: &mut Words) -> Self {
-        let mut network = Network { shape, inputs, outputs, parameters: Vec::new() };
+        let mut network = Network { shape, inputs, parameters: Vec::new() };
         let spread = |fan: usize| (3.0 / fan as f64).sqrt();
         match shape {
             Shape::Linear => {}

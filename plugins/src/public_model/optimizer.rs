@@ -1,7 +1,7 @@
 use super::adam::Adam;
 use super::fixed::least_squares;
 use super::goal::{Goal, Standing};
-use super::gradient::{self, exact, score_function};
+use super::gradient::{self, Baseline, Tries, exact, score_function};
 use super::judge::judge;
 use super::network::{Shape, Tape};
 use super::random::Words;
@@ -88,6 +88,9 @@ pub enum Estimator {
         samples: NonZeroU32,
         /// Standard deviation of what is tried, at first; it is learned.
         spread: Positive,
+        /// What each is compared with; the mean of the row's others if not given.
+        #[serde(default)]
+        baseline: Baseline,
     },
 }
 
@@ -209,6 +212,12 @@ impl PublicForecast {
                 }
                 1.0
             }
+            Estimator::ScoreFunction { samples, baseline: Baseline::Line, .. }
+                if samples.get() < 3 || signal.values() > 1 =>
+            {
+                let help = "use at least 3 samples and one value ahead, or baseline: Mean";
+                return Err(Problem::at("gradient", "there is no line through the other samples").help(help));
+            }
             Estimator::ScoreFunction { spread, .. } => spread.get(),
         };
         Ok(Forecaster::Trained(gradient::Model::new(shape, signal, spread, words)))
@@ -269,12 +278,12 @@ impl Training {
                     let (standing, gradient) = found.expect("checked when learning began");
                     (standing, gradient, 1)
                 }
-                Estimator::ScoreFunction { samples, .. } => {
-                    let (samples, before) = (samples.get() as usize, self.standing.as_ref());
-                    let words = &mut self.words;
+                Estimator::ScoreFunction { samples, baseline, .. } => {
+                    let tries = Tries { samples: samples.get() as usize, baseline };
+                    let (before, words) = (self.standing.as_ref(), &mut self.words);
                     let (standing, gradient) =
-                        score_function(&*self.signal, model, &self.goal, &batch, samples, before, words);
-                    (standing, gradient, samples)
+                        score_function(&*self.signal, model, &self.goal, &batch, tries, before, words);
+                    (standing, gradient, tries.samples)
                 }
             };
             self.queries += (tries * batch.len() * agents) as u64;

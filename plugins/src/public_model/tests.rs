@@ -1,7 +1,7 @@
 //! Gradients against differences and closed forms, and a case whose best forecast is known for every power.
 
 use super::goal::{Goal, Standing};
-use super::gradient::{Gradient, Model as Trained, exact, score_function};
+use super::gradient::{Baseline, Gradient, Model as Trained, Tries, exact, score_function};
 use super::network::Shape;
 use super::{Estimator, Model, PublicForecast, Words};
 use crate::welfare::equitable::Reading;
@@ -167,7 +167,7 @@ fn the_score_function_finds_the_gradient_of_the_mean() {
     let scale = 1e-6;
     model.network.parameters[0] = 1.4 / scale;
     let standing = Standing { regrets: vec![0.25, 0.5, 1.25], squared_error: 0.0 };
-    let (batches, tries) = (20, 100_000);
+    let (batches, tries) = (20, Tries { samples: 100_000, baseline: Baseline::Mean });
     for (p, value, of_mean, of_spread, error) in [
         (1.0, 0.666666667, 2.133333333, 0.48, 0.0028),
         (2.0, 0.456435465, 1.460593487, 0.328633535, 0.0019),
@@ -201,7 +201,8 @@ fn the_score_function_agrees_with_the_exact_gradient() {
         // So narrow that the mean regret is hardly that of the mean forecast.
         let model = Trained::new(Shape::Linear, &signal, 0.02, &mut words);
         let (standing, expected) = exact(&signal, &model, &goal, &rows).unwrap();
-        for tries in [1, 8] {
+        for (samples, baseline) in [(1, Baseline::Mean), (8, Baseline::Mean), (4, Baseline::Line)] {
+            let tries = Tries { samples, baseline };
             let mut found = vec![Vec::new(); expected.network.len()];
             for _ in 0..400 {
                 let (_, gradient) = score_function(&signal, &model, &goal, &rows, tries, Some(&standing), &mut words);
@@ -210,7 +211,7 @@ fn the_score_function_agrees_with_the_exact_gradient() {
             for (found, expected) in found.iter().zip(&expected.network) {
                 let (mean, error) = spread(found);
                 let slack = 4.5 * error + 2e-3 * expected.abs();
-                assert!((mean - expected).abs() < slack, "{reading:?}, {tries}: {mean} ± {error}, not {expected}");
+                assert!((mean - expected).abs() < slack, "{reading:?}, {tries:?}: {mean} ± {error}, not {expected}");
             }
         }
     }
@@ -256,13 +257,13 @@ fn both_ways_find_the_best_forecast_of_a_dispute() {
         (5.0, 0.509622, 0.051229, 0.121978, 0.000082, 0.994499),
         (10.0, 0.504560, 0.046217, 0.123522, 0.000018, 0.998790),
     ] {
-        for gradient in ["Exact", "ScoreFunction(samples: 2, spread: 0.2)"] {
+        for gradient in ["Exact", "ScoreFunction(samples: 4, spread: 0.1, baseline: Line)"] {
             let plan =
-                format!("(model: Linear, p: {p}, gradient: {gradient}, rate: 0.1, halve_every: Some(3), batch: 50)");
+                format!("(model: Linear, p: {p}, gradient: {gradient}, rate: 0.1, halve_every: Some(1), batch: 25)");
             let plan: PublicForecast = ron::from_str(&plan).unwrap();
             let mut learner = learner(&plan, dispute());
             let mut report = Vec::new();
-            for _ in 0..16 {
+            for _ in 0..8 {
                 report = learner.update(&nothing());
             }
             let found = |name: &str| number(&report, name);
@@ -304,7 +305,9 @@ fn what_cannot_be_learned_is_refused() {
         ("(model: Linear)", series(vec![quadratic(1.0)], 1), "gradient"),
         ("(model: Lstm(3))", dispute(), "model"),
         ("(model: Persistence)", dispute(), "model"),
+        ("(model: LeastSquares)", series(vec![provisioning(1.0)], 1), "model"),
         ("(model: Seasonal(6))", series(vec![quadratic(1.0)], 1), "model"),
+        ("(model: Linear, gradient: ScoreFunction(samples: 2, spread: 1, baseline: Line))", dispute(), "gradient"),
         ("(model: Linear, p: 2, reading: MeanOfPower)", dispute(), "reading"),
     ] {
         let plan: PublicForecast = ron::from_str(plan).unwrap();
@@ -329,7 +332,8 @@ fn forecasts_that_nobody_trains() {
         assert!((number(&report, "mse") - mse).abs() < 1e-12);
         assert_eq!(number(&report, "queries"), 0.0);
     }
-    // Two frequencies need four coefficients, and a constant: five known values are enough.
+    // Two frequencies need four coefficients, and a constant. A fifth could be anything.
+    let signal = Series { history: 4, ..signal };
     let plan: PublicForecast = ron::from_str("(model: LeastSquares)").unwrap();
     let report = learner(&plan, signal).update(&nothing());
     assert!(number(&report, "mse") < 1e-15, "{}", number(&report, "mse"));

@@ -4,6 +4,7 @@ mod alpha_fair;
 mod atkinson;
 mod coefficient_of_variation;
 mod cvar;
+/// The Equitable Objective, of utilities and of regrets.
 pub mod equitable;
 mod generalized_entropy;
 mod generalized_gini;
