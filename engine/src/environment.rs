@@ -5,6 +5,7 @@ use crate::problem::Problem;
 use crate::public::PublicSignal;
 use crate::sim::Builder;
 use crate::spec::Spec;
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 ///
 /// The struct is what the RON says and never changes; what moves lives in the rows that [`build`](Self::build) adds.
 #[typetag::serde]
-pub trait Environment: std::fmt::Debug + Send + Sync {
+pub trait Environment: Any + std::fmt::Debug + Send + Sync {
     /// Groups, tasks, spaces and the clock.
     fn spec(&self) -> Spec;
 

@@ -2,7 +2,7 @@ use super::problem::{Compare, FairPlan, FairProblem, Names, Reading, Rows};
 use super::program::Solver;
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{ParametricPolicy, PolicyRef, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Finite, Positive};
 use isonomy_engine::rollout::Rollout;
@@ -136,7 +136,7 @@ impl Optimizer for FairLp {
         problems
     }
 
-    fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, _policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let model = setting.model.expect("a scenario without a model is refused before");
         let plan = self.problem(&model, &setting.spec).solve(self.solver);
         let plan = plan.map_err(|error| Problem::at("", error.to_string()))?;
@@ -163,8 +163,8 @@ struct Planner {
 }
 
 impl Learner for Planner {
-    fn policy(&self) -> &TabularPolicy {
-        &self.policy
+    fn policy(&self) -> PolicyRef<'_> {
+        PolicyRef::Table(&self.policy)
     }
 
     fn update(&mut self, _rollout: &Rollout) -> Vec<(String, f64)> {

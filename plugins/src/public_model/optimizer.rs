@@ -7,7 +7,7 @@ use super::network::{Shape, Tape};
 use super::random::Words;
 use crate::welfare::equitable::{Reading, problem_of_power};
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{ParametricPolicy, PolicyRef, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::public::{Part, PublicSignal};
 use isonomy_engine::quantity::{Finite, Positive, Probability};
@@ -122,7 +122,7 @@ impl Optimizer for PublicForecast {
         problem_of_power(self.p).into_iter().collect()
     }
 
-    fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, _policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let signal = setting.public.expect("an environment without a signal is refused before");
         let mut words = Words::new(setting.seed);
         let forecaster = self.forecaster(&*signal, &mut words)?;
@@ -300,8 +300,8 @@ impl Training {
 }
 
 impl Learner for Training {
-    fn policy(&self) -> &TabularPolicy {
-        &self.policy
+    fn policy(&self) -> PolicyRef<'_> {
+        PolicyRef::Table(&self.policy)
     }
 
     fn update(&mut self, _rollout: &Rollout) -> Vec<(String, f64)> {

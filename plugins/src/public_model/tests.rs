@@ -237,7 +237,7 @@ fn dispute() -> Series {
 fn learner(plan: &PublicForecast, signal: Series) -> Box<dyn Learner> {
     let spec = spec(&signal);
     let setting = Setting { spec: spec.clone(), model: None, public: Some(Arc::new(signal)), seed: 1 };
-    plan.begin(TabularPolicy::uniform(&spec, 1), setting).unwrap()
+    plan.begin(TabularPolicy::uniform(&spec, 1).into(), setting).unwrap()
 }
 
 fn nothing() -> Rollout {
@@ -313,7 +313,8 @@ fn what_cannot_be_learned_is_refused() {
         let plan: PublicForecast = ron::from_str(plan).unwrap();
         let spec = spec(&signal);
         let setting = Setting { spec: spec.clone(), model: None, public: Some(Arc::new(signal)), seed: 1 };
-        let problem = plan.begin(TabularPolicy::uniform(&spec, 1), setting).err().unwrap_or_else(|| panic!("{plan:?}"));
+        let problem =
+            plan.begin(TabularPolicy::uniform(&spec, 1).into(), setting).err().unwrap_or_else(|| panic!("{plan:?}"));
         assert_eq!(problem.path, path, "{plan:?}");
     }
 }
