@@ -8,7 +8,7 @@ pub mod tabular_mdp;
 #[cfg(test)]
 mod tests;
 
-pub use data_centers::PublicModel;
+pub use data_centers::{DataCenters, LoadBalancing, PublicModel};
 pub use lending::Lending;
 pub use river_swim::RiverSwim;
 pub use tabular_mdp::TabularMdp;

@@ -112,7 +112,12 @@ pub(super) fn bounds(values: &[f64]) -> (f64, f64) {
 /// `c = 5 + 1.5 cos(2π (h − 20)/24) − s_d max(0, sin(π (h − 6)/12)) + w`, held between 0 and 10, with hour h of day d, sun
 /// `s_d` even between 1 and 5, and weather `w ← 0.9 w + e`, `e` even between −0.5 and 0.5.
 pub fn synthetic(hours: usize) -> Vec<f64> {
-    let key = Key::new(0, Phase::Training, Purpose::Reset);
+    grid(0, hours)
+}
+
+/// The same with other weather: made-up grid number `number`.
+pub(super) fn grid(number: u64, hours: usize) -> Vec<f64> {
+    let key = Key::new(number, Phase::Training, Purpose::Reset);
     let chance = |day: usize, draw: usize| f64::from(key.word(day as u64, draw as u64)) / 4_294_967_296.0;
     let mut weather = 0.0;
     let of_hour = |at: usize| {
