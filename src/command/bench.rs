@@ -1,7 +1,7 @@
 //! `isonomy bench SUITE`
 
 use super::run::{cell, listen, progress};
-use super::{Failure, Outcome, print};
+use super::{Failure, Format, Outcome, print};
 use crate::table::Table;
 use clap::ValueEnum;
 use isonomy_engine::suite::{self, Plan, Spread, Trial};
@@ -47,6 +47,16 @@ enum Layout {
     Json,
     /// Comma-separated values, one per line, with a heading.
     Csv,
+}
+
+/// The same with nothing but a suite, for whoever asks to run one.
+pub(super) fn whole(suite: PathBuf, format: Format) -> Result<Outcome, Failure> {
+    let format = match format {
+        Format::Table => Layout::Table,
+        Format::Json => Layout::Json,
+        Format::Csv => Layout::Csv,
+    };
+    bench(Args { suite, format, seeds: None, threads: None, out: None })
 }
 
 pub(super) fn bench(args: Args) -> Result<Outcome, Failure> {
