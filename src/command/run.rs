@@ -98,7 +98,9 @@ fn run_suite(file: &Path, args: &Args) -> Result<Outcome, Failure> {
     let changed = !args.sets.is_empty() || args.seed.is_some() || args.lanes.is_some() || args.out.is_some();
     if changed {
         let file = file.display();
-        return Err(format!("{file} is a suite, whose runs say themselves what they set: use `isonomy bench {file}`").into());
+        return Err(
+            format!("{file} is a suite, whose runs say themselves what they set: use `isonomy bench {file}`").into()
+        );
     }
     bench::whole(file.to_owned(), args.format)
 }

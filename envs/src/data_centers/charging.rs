@@ -71,6 +71,16 @@ mod tests {
         }
     }
 
+    /// Every published regret of charging is `|Σ_k P_m(k) ΔS_k|`: an error of the bill by hours needed, weighed by how often
+    /// an agent needs them. The first of the different groups, and the plain model.
+    #[test]
+    fn a_published_regret_is_an_error_of_bills() {
+        let sessions = [1.0, 1.0, 1.0, 6.0, 2.0, 3.0, 3.0, 3.0, 1.0, 17.0];
+        let errors = [1.0395, 1.3857, 1.7346, 2.0860, 2.4394, 2.7953, 3.1522, 3.5100, 3.8670, 4.2240];
+        let sum: f64 = sessions.iter().zip(errors).map(|(sessions, error)| sessions * error).sum();
+        assert!((sum / sessions.iter().sum::<f64>() - 3.305335).abs() < 5e-5, "{sum}");
+    }
+
     #[test]
     fn sessions_need_whole_hours() {
         assert_eq!([hours_needed(10.0, 3.0, 12), hours_needed(100.0, 3.0, 12), hours_needed(2.0, 3.0, 12)], [3, 12, 0]);

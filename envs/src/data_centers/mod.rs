@@ -28,8 +28,10 @@ mod trace;
 mod tests;
 
 pub use agents::{Against, Agents, Cost, Delay, Demand, Regret};
-pub use centers::{Battery, CarbonThreshold, Center, CleanestHours, DataCenters, Heat, RunEverything, Weights};
-pub use load_balancing::{FairHours, LoadBalancing, MirrorDescent, Place};
-pub use public_model::PublicModel;
+pub use centers::{
+    Battery, CarbonThreshold, Center, CleanestHours, DataCenters, Day, Heat, RunEverything, Waiting, Weights,
+};
+pub use load_balancing::{Burden, FairHours, LoadBalancing, MirrorDescent, Place};
+pub use public_model::{Forecast, Hour, PublicModel};
 pub use signal::Signal;
 pub use trace::Trace;

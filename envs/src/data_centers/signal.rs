@@ -66,7 +66,8 @@ const FACTORS: [(&str, f64); 8] = [
     ("WND", 0.023),
 ];
 
-/// `Σ_f v_f k_f / Σ_f v_f` for every line of a table of energy by fuel, kg of CO₂ per kWh.
+/// `Σ_f v_f k_f / Σ_f v_f` for every line of a table of energy by fuel, kg of CO₂ per kWh. An hour in which nothing was
+/// measured is as the hour before.
 pub fn intensities(table: &str) -> Result<Vec<f64>, Problem> {
     let mut lines = table.lines();
     let heading: Vec<&str> = lines.next().unwrap_or_default().split(',').map(str::trim).collect();
@@ -76,20 +77,31 @@ pub fn intensities(table: &str) -> Result<Vec<f64>, Problem> {
         heading.iter().position(|name| name == fuel).map(|at| (at, *factor)).ok_or_else(missing)
     };
     let columns = FACTORS.iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    let of_line = |(number, line): (usize, &str)| {
-        let cells: Vec<&str> = line.split(',').collect();
+    let mut intensities: Vec<f64> = Vec::new();
+    for (number, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+        let cell = |at: usize| cells.get(at).copied().unwrap_or_default();
+        if let Some(before) = intensities.last().copied()
+            && columns.iter().all(|(at, _)| cell(*at).is_empty())
+        {
+            intensities.push(before);
+            continue;
+        }
         let (mut energy, mut carbon) = (0.0, 0.0);
         for (at, factor) in &columns {
-            let value = cells.get(*at).and_then(|cell| cell.trim().parse::<f64>().ok()).filter(|value| *value >= 0.0);
+            let value = cell(*at).parse::<f64>().ok().filter(|value| *value >= 0.0 && value.is_finite());
             let wrong =
                 || Problem::at("", format!("line {}: `{}` is no energy of 0 or above", number + 2, heading[*at]));
             let value = value.ok_or_else(wrong)?;
             energy += value;
             carbon += value * factor;
         }
-        if energy > 0.0 { Ok(carbon / energy) } else { Err(Problem::at("", format!("line {}: no energy", number + 2))) }
-    };
-    lines.enumerate().filter(|(_, line)| !line.trim().is_empty()).map(of_line).collect()
+        if energy == 0.0 {
+            return Err(Problem::at("", format!("line {}: no energy", number + 2)));
+        }
+        intensities.push(carbon / energy);
+    }
+    Ok(intensities)
 }
 
 /// The hours of a year that are used: the last one is left out, as in the published protocol.
@@ -135,14 +147,15 @@ mod tests {
 
     #[test]
     fn intensity_is_what_the_fuels_emit() {
-        let table = "timestamp,WND,SUN,WAT,OIL,NG,COL,NUC,OTH\nt,1,0,0,0,3,0,0,0\n\n";
+        let table = "timestamp,WND,SUN,WAT,OIL,NG,COL,NUC,OTH\nt,1,0,0,0,3,0,0,0\nt,,,,,,,,\n\n";
         let found = intensities(table).unwrap();
-        assert!((found[0] - (0.023 + 3.0 * 0.44) / 4.0).abs() < 1e-12 && found.len() == 1);
+        assert!((found[0] - (0.023 + 3.0 * 0.44) / 4.0).abs() < 1e-12 && found == [found[0]; 2]);
         for (wrong, part) in [
             ("timestamp,WND\nt,1", "COL"),
             ("WND,SUN,WAT,OIL,NG,COL,NUC,OTH\n1,0,0,0,3,0,0,0\n1,0,0,x,3,0,0,0", "line 3: `OIL`"),
             ("WND,SUN,WAT,OIL,NG,COL,NUC,OTH\n1,0,0,0,-3,0,0,0", "line 2: `NG`"),
             ("WND,SUN,WAT,OIL,NG,COL,NUC,OTH\n0,0,0,0,0,0,0,0", "no energy"),
+            ("WND,SUN,WAT,OIL,NG,COL,NUC,OTH\n,,,,,,,", "line 2: `COL`"),
         ] {
             let message = intensities(wrong).unwrap_err().message;
             assert!(message.contains(part), "{message}");
