@@ -7,8 +7,10 @@ pub mod river_swim;
 pub mod tabular_mdp;
 #[cfg(test)]
 mod tests;
+pub mod two_step_game;
 
 pub use data_centers::{DataCenters, LoadBalancing, PublicModel};
 pub use lending::Lending;
 pub use river_swim::RiverSwim;
 pub use tabular_mdp::TabularMdp;
+pub use two_step_game::TwoStepGame;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod compare;
 mod completions;
 mod device;
 mod explain;
@@ -36,6 +37,7 @@ enum Command {
     Doctor(device::DoctorArgs),
     Verify(verify::Args),
     Report(report::Args),
+    Compare(compare::Args),
     Completions(completions::Args),
 }
 
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => device::doctor(args),
         Command::Verify(args) => verify::verify(args),
         Command::Report(args) => report::report(args),
+        Command::Compare(args) => compare::compare(args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),
     };
     match outcome {

@@ -64,6 +64,16 @@ pub fn small(file: &Path, lanes: usize, iterations: u32) -> Scenario {
     with(file, &sets.iter().map(String::as_str).collect::<Vec<_>>()).scenario
 }
 
+/// As many lanes as were wanted, or, where agents move together and a lane takes long, so many that a test does not.
+pub fn lanes(file: &Path, wanted: usize) -> usize {
+    let spec = with(file, &[]).scenario.environment.spec();
+    if spec.observation.is_discrete() {
+        return wanted;
+    }
+    let per_lane = spec.time_limit as usize * spec.agents() as usize;
+    wanted.min((400_000 / per_lane).max(5))
+}
+
 /// A scenario that is run on the processor.
 pub fn run(scenario: Scenario, threads: usize) -> Run {
     Run::new(scenario, Means { threads, device: None }).unwrap_or_else(|error| panic!("{error}"))
@@ -76,7 +86,7 @@ pub fn sim(scenario: Scenario, threads: usize, device: Option<&Device>) -> Sim {
     Sim::new(&*scenario.environment, scenario.fairness, setup).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Who acts in a scenario before anything is learned.
+/// The table that acts in a scenario before anything is learned.
 pub fn own(file: &Path) -> TabularPolicy {
     run(small(file, 1, 1), 1).policy().expect("a table").clone()
 }
