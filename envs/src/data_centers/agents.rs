@@ -29,7 +29,7 @@ pub struct Agents {
 /// What agents decide and pay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum Cost {
-    /// Data centres run servers: `c s + λ D / (s − D)`.
+    /// Data centres run servers, in every hour ahead: `c s + λ D / (s − D)`.
     Provisioning {
         /// Each centre's demands D, hour by hour and then from the beginning again.
         demand: Demand,
@@ -144,9 +144,6 @@ impl Agents {
                 }
                 let empty = (1..demand.count()).find(|&centre| demand.trace(centre).is_empty());
                 problems.extend(empty.map(|centre| Problem::at("cost", format!("centre {centre} has no demands"))));
-                if ahead > 1 {
-                    problems.push(Problem::at("cost", "provisioning acts on one value").help("write ahead: 1"));
-                }
             }
             Cost::Lopsided { against, .. } => {
                 if ahead > 1 && *against == Against::BestConstant {
@@ -328,7 +325,10 @@ impl Rule {
         }
         self.weight
             * match &self.acts {
-                Acts::Provision(own) => provisioning::regret(own[row % own.len()], forecast[0], truth[0]),
+                Acts::Provision(own) => {
+                    let hours = forecast.iter().zip(truth).enumerate();
+                    hours.map(|(ahead, (f, y))| provisioning::regret(own[(row + ahead) % own.len()], *f, *y)).sum()
+                }
                 Acts::Reserve { below, above, best } => {
                     let pairs = forecast.iter().zip(truth);
                     pairs.map(|(forecast, truth)| reserve(*forecast, *truth, *below, *above)).sum::<f64>() - best
@@ -353,7 +353,11 @@ impl Rule {
         slope: &mut [f64],
     ) -> bool {
         match &self.acts {
-            Acts::Provision(own) => slope[0] = provisioning::slope(own[row % own.len()], forecast[0], truth[0]),
+            Acts::Provision(own) => {
+                for (ahead, (slope, (f, y))) in slope.iter_mut().zip(forecast.iter().zip(truth)).enumerate() {
+                    *slope = provisioning::slope(own[(row + ahead) % own.len()], *f, *y);
+                }
+            }
             Acts::Reserve { below, above, .. } => {
                 for (slope, (forecast, truth)) in slope.iter_mut().zip(forecast.iter().zip(truth)) {
                     *slope = if forecast < truth { -below } else { *above };
@@ -383,7 +387,8 @@ impl Rule {
             * match &self.acts {
                 Acts::Provision(own) => {
                     let largest = own.iter().copied().fold(0.0, f64::max);
-                    provisioning::regret(largest, low, high).max(provisioning::regret(largest, high, low))
+                    ahead as f64
+                        * provisioning::regret(largest, low, high).max(provisioning::regret(largest, high, low))
                 }
                 Acts::Reserve { below, above, .. } => below.max(*above) * (high - low) * ahead as f64,
                 Acts::Charge { .. } => (high - low) * ahead as f64,

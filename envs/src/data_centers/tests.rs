@@ -239,6 +239,27 @@ fn those_who_charge_regret_bad_hours() {
     assert!(!signal.slopes(Part::Judging, 0, &[1.0; 12], &mut [0.0; 36]));
 }
 
+#[test]
+fn kinds_of_agents_can_be_mixed() {
+    let model: PublicModel = read(
+        "(signal: Synthetic(400), ahead: 12, agents: [
+            (name: \"centre\", weight: 10, cost: Provisioning(demand: Steady([3]), delay: Same(2))),
+            (name: \"cars\", cost: Charging(need: [[3]])),
+            (name: \"phones\", weight: 0.2, cost: Charging(need: [[3]])),
+        ])",
+    );
+    let signal = model.public().unwrap();
+    let forecast: Vec<f64> = (0..12).map(|hour| 4.0 + (f64::from(hour) * 1.3).sin()).collect();
+    for row in 0..40 {
+        let [centre, cars, phones] = regrets(&*signal, row, &forecast)[..] else { panic!("three agents") };
+        let truth = signal.truth(Part::Judging, row);
+        let hours = forecast.iter().zip(truth).map(|(f, y)| super::provisioning::regret(6.0_f64.sqrt(), *f, *y));
+        assert!((centre - 10.0 * hours.sum::<f64>()).abs() < 1e-9);
+        assert!((cars - super::charging::decision_regret(&forecast, truth, 3)).abs() < 1e-12);
+        assert!((phones - 0.2 * cars).abs() < 1e-12);
+    }
+}
+
 /// The folder of the data, if there is any.
 fn data() -> Option<std::path::PathBuf> {
     let folder = std::env::var_os("ISONOMY_DATA").map(|folder| Path::new(&folder).join("data-centers"));
