@@ -107,8 +107,9 @@ fn a_year_of_california() {
     ] {
         let summary = on(&["iterations=1", &format!("optimizer.PublicForecast.model={model}")]);
         let metrics = ["mse", "regret_mean", "regret_variance", "regret_c95_c5", "jain", "period_means.regret_mean"];
+        // The line was fitted to labels of zero there, which count as 0.01 here.
         for (metric, expected) in metrics.into_iter().zip(expected) {
-            near(&summary, metric, expected, 1e-6);
+            near(&summary, metric, expected, 3e-6);
         }
     }
     // Trained on regrets, better than the line in both regards, whatever the power.

@@ -16,6 +16,7 @@ pub struct Model {
     pub log_spread: Vec<f64>,
     middle: f64,
     scale: f64,
+    floor: f64,
 }
 
 /// A derivative with respect to a model's parameters.
@@ -46,23 +47,47 @@ impl Model {
             log_spread: vec![spread.ln().clamp(NARROWEST, WIDEST); signal.values()],
             middle,
             scale,
+            floor: signal.floor(),
         }
+    }
+
+    /// Keeps a number above the floor, smoothly: `ln(1 + e^(k x)) / k` above it, where k is so steep that only what is within
+    /// a quarter of the signal's spread is bent. Regrets may have slopes without bound towards the floor; what bends
+    /// the forecast there also bends them. Returns the slope as well.
+    fn above_floor(&self, value: f64) -> (f64, f64) {
+        if self.floor == f64::NEG_INFINITY {
+            return (value, 1.0);
+        }
+        let steep = 10.0 / self.scale;
+        let x = steep * (value - self.floor);
+        let bent = x.max(0.0) + (-x.abs()).exp().ln_1p();
+        (self.floor + bent / steep, 1.0 / (1.0 + (-x).exp()))
     }
 
     fn input(&self, known: &[f64]) -> Vec<f64> {
         known.iter().map(|value| (value - self.middle) / self.scale).collect()
     }
 
-    /// The forecast of what comes after a history.
-    pub fn predict(&self, known: &[f64], tape: &mut Tape, forecast: &mut [f64]) {
-        self.network.forward(&self.input(known), tape, forecast);
+    /// What the network says of a history, in the signal's unit.
+    fn say(&self, known: &[f64], tape: &mut Tape, said: &mut [f64]) {
+        self.network.forward(&self.input(known), tape, said);
         let last = known.last().copied().unwrap_or(0.0);
-        forecast.iter_mut().for_each(|value| *value = last + self.scale * *value);
+        said.iter_mut().for_each(|value| *value = last + self.scale * *value);
     }
 
-    /// The way back through the last [`predict`](Self::predict); `pull` is used up.
+    /// The forecast of what comes after a history.
+    pub fn predict(&self, known: &[f64], tape: &mut Tape, forecast: &mut [f64]) {
+        self.say(known, tape, forecast);
+        forecast.iter_mut().for_each(|value| *value = self.above_floor(*value).0);
+    }
+
+    /// Adds what `pull`, a derivative with respect to the forecast, is with respect to the network's parameters.
     fn pull_back(&self, known: &[f64], tape: &mut Tape, pull: &mut [f64], gradient: &mut [f64]) {
-        pull.iter_mut().for_each(|pull| *pull *= self.scale);
+        let mut said = vec![0.0; pull.len()];
+        self.say(known, tape, &mut said);
+        for (pull, said) in pull.iter_mut().zip(said) {
+            *pull *= self.scale * self.above_floor(said).1;
+        }
         self.network.backward(&self.input(known), tape, pull, gradient);
     }
 
@@ -91,29 +116,25 @@ fn squared_error(forecast: &[f64], truth: &[f64], factor: f64, pull: &mut [f64])
     errors.zip(pull).map(|(error, pull)| (*pull += factor * 2.0 * error * scale, error * error * scale).1).sum()
 }
 
-/// Through the regrets of rows, where agents can tell their slopes. Forecasts below the signal's floor are pulled as
-/// those at the floor are, so that none is stuck there. `None` where agents cannot tell.
+/// Through the regrets of rows, where agents can tell their slopes. `None` where they cannot.
 pub fn exact(signal: &dyn PublicSignal, model: &Model, goal: &Goal, rows: &[usize]) -> Option<(Standing, Gradient)> {
-    let (agents, values, floor) = (signal.agents(), signal.values(), signal.floor());
+    let (agents, values) = (signal.agents(), signal.values());
     let (mut tape, mut samples, mut error) = (Tape::default(), vec![0.0; rows.len() * agents], 0.0);
-    let (mut forecast, mut counted) = (vec![0.0; values], vec![0.0; values]);
-    let predict = |row: usize, tape: &mut Tape, forecast: &mut [f64], counted: &mut [f64]| {
-        model.predict(signal.known(Part::Training, row), tape, forecast);
-        counted.iter_mut().zip(&*forecast).for_each(|(counted, forecast)| *counted = forecast.max(floor));
-    };
+    let (mut forecast, mut back) = (vec![0.0; values], vec![0.0; values]);
     for (&row, regrets) in rows.iter().zip(samples.chunks_exact_mut(agents)) {
-        predict(row, &mut tape, &mut forecast, &mut counted);
+        model.predict(signal.known(Part::Training, row), &mut tape, &mut forecast);
         let truth = signal.truth(Part::Training, row);
-        signal.regrets(Part::Training, row, &counted, truth, regrets);
-        error += squared_error(&forecast, truth, 0.0, &mut counted);
+        signal.regrets(Part::Training, row, &forecast, truth, regrets);
+        error += squared_error(&forecast, truth, 0.0, &mut back);
     }
     let count = rows.len() as f64;
     let standing = Standing::of(goal, &samples, agents, error / count);
     let (pull, mut gradient) = (goal.pull(&standing), model.no_gradient());
-    let (mut slopes, mut back) = (vec![0.0; agents * values], vec![0.0; values]);
+    let mut slopes = vec![0.0; agents * values];
     for (&row, regrets) in rows.iter().zip(samples.chunks_exact(agents)) {
-        predict(row, &mut tape, &mut forecast, &mut counted);
-        if !signal.slopes(Part::Training, row, &counted, &mut slopes) {
+        let known = signal.known(Part::Training, row);
+        model.predict(known, &mut tape, &mut forecast);
+        if !signal.slopes(Part::Training, row, &forecast, &mut slopes) {
             return None;
         }
         back.fill(0.0);
@@ -122,7 +143,7 @@ pub fn exact(signal: &dyn PublicSignal, model: &Model, goal: &Goal, rows: &[usiz
             back.iter_mut().zip(slopes).for_each(|(back, slope)| *back += weight * slope);
         }
         squared_error(&forecast, signal.truth(Part::Training, row), pull.of_error / count, &mut back);
-        model.pull_back(signal.known(Part::Training, row), &mut tape, &mut back, &mut gradient.network);
+        model.pull_back(known, &mut tape, &mut back, &mut gradient.network);
     }
     Some((standing, gradient))
 }
@@ -202,8 +223,10 @@ pub fn score_function(
             }
         }
         let known = signal.known(Part::Training, row);
-        model.predict(known, &mut tape, &mut forecast);
-        squared_error(&forecast, signal.truth(Part::Training, row), pull.of_error * of_row, &mut back);
+        if pull.of_error > 0.0 {
+            model.predict(known, &mut tape, &mut forecast);
+            squared_error(&forecast, signal.truth(Part::Training, row), pull.of_error * of_row, &mut back);
+        }
         model.pull_back(known, &mut tape, &mut back, &mut gradient.network);
     }
     (standing, gradient)
