@@ -38,6 +38,7 @@ pub mod optimizer;
 pub mod plugin;
 pub mod policy;
 pub mod problem;
+pub mod public;
 pub mod quantity;
 pub mod record;
 pub mod rollout;

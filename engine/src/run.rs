@@ -283,7 +283,9 @@ pub(crate) fn begin(
 ) -> Result<Option<Box<dyn Learner>>, BuildError> {
     let (Some(optimizer), Some(policy)) = (&scenario.optimizer, &scenario.policy) else { return Ok(None) };
     let model = model.cloned().filter(|_| optimizer.needs().model);
-    let learner = optimizer.begin(policy.initial(spec, seed), Setting { spec: spec.clone(), model, seed });
+    let public = optimizer.needs().public.then(|| scenario.environment.public()).flatten();
+    let setting = Setting { spec: spec.clone(), model, public, seed };
+    let learner = optimizer.begin(policy.initial(spec, seed), setting);
     let place = format!("optimizer.{}", optimizer.typetag_name());
     Ok(Some(learner.map_err(|problem| BuildError::Optimizer(problem.under(&place)))?))
 }

@@ -1,5 +1,6 @@
 //! Environments: one folder each. `mod.rs` says what it is, `step.rs` how it moves, `step.wgsl` the same for the device.
 
+pub mod data_centers;
 pub mod ev_charging;
 mod groups;
 pub mod lending;
@@ -11,6 +12,7 @@ mod tests;
 pub mod traffic;
 pub mod two_step_game;
 
+pub use data_centers::{DataCenters, LoadBalancing, PublicModel};
 pub use lending::Lending;
 pub use reasoning::{CascadeSim, StageReplay};
 pub use river_swim::RiverSwim;
