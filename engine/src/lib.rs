@@ -34,6 +34,7 @@ pub mod policy;
 pub mod problem;
 pub mod quantity;
 pub mod record;
+pub mod reference;
 pub mod rollout;
 pub mod run;
 pub mod scenario;

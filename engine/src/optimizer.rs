@@ -3,6 +3,7 @@
 use crate::model::TabularModel;
 use crate::policy::TabularPolicy;
 use crate::problem::Problem;
+use crate::reference::Reference;
 use crate::rollout::Rollout;
 use crate::spec::Spec;
 use std::sync::Arc;
@@ -51,6 +52,12 @@ pub trait Learner: Send {
 
     /// Improves the policy; returns what is worth plotting, by name.
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)>;
+
+    /// What its metrics are to be compared with in reports, asked before the first update. `episodes` are those that
+    /// an iteration adds to sums.
+    fn references(&self, _episodes: u64) -> Vec<Reference> {
+        Vec::new()
+    }
 
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.
     fn snapshot(&self) -> Vec<u8>;

@@ -111,6 +111,7 @@ fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Option<Run>, Folder)>,
     manifest.command = std::env::args().skip(1).collect();
     // The run first: a scenario that a device refuses leaves no folder behind.
     let run = Run::new(loaded.scenario, means)?;
+    manifest.references = run.references();
     let path = match &args.out {
         Some(path) => path.clone(),
         None => next_free(&Path::new("runs").join(&name))?,

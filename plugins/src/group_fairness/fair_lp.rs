@@ -1,3 +1,4 @@
+use super::judge::tolerances;
 use super::problem::{Compare, FairPlan, FairProblem, Names, Reading, Rows};
 use super::program::Solver;
 use isonomy_engine::model::TabularModel;
@@ -5,6 +6,7 @@ use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
 use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Finite, Positive};
+use isonomy_engine::reference::Reference;
 use isonomy_engine::rollout::Rollout;
 use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
@@ -62,14 +64,14 @@ pub enum Tolerance {
 
 impl Tolerance {
     /// One number per task.
-    pub(super) fn per_task(&self, tasks: usize) -> Vec<f64> {
+    pub(crate) fn per_task(&self, tasks: usize) -> Vec<f64> {
         match self {
             Tolerance::Same(epsilon) => vec![*epsilon; tasks],
             Tolerance::PerTask(epsilon) => epsilon.clone(),
         }
     }
 
-    pub(super) fn check(&self, tasks: usize) -> Vec<Problem> {
+    pub(crate) fn check(&self, tasks: usize) -> Vec<Problem> {
         let epsilon = self.per_task(tasks);
         if epsilon.len() != tasks {
             let message = format!("{} tolerances for {tasks} tasks", epsilon.len());
@@ -138,9 +140,13 @@ impl Optimizer for FairLp {
 
     fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let model = setting.model.expect("a scenario without a model is refused before");
-        let plan = self.problem(&model, &setting.spec).solve(self.solver);
-        let plan = plan.map_err(|error| Problem::at("", error.to_string()))?;
-        Ok(Box::new(Planner { policy: plan.policies[0].clone(), report: report(&plan, model.tasks) }))
+        let problem = self.problem(&model, &setting.spec);
+        let plan = problem.solve(self.solver).map_err(|error| Problem::at("", error.to_string()))?;
+        Ok(Box::new(Planner {
+            policy: plan.policies[0].clone(),
+            tolerances: problem.tolerances(),
+            report: report(&plan, model.tasks),
+        }))
     }
 }
 
@@ -159,6 +165,8 @@ fn report(plan: &FairPlan, tasks: usize) -> Vec<(String, f64)> {
 /// Plays what was planned.
 struct Planner {
     policy: TabularPolicy,
+    /// One per task; infinite where groups are not compared.
+    tolerances: Vec<f64>,
     report: Vec<(String, f64)>,
 }
 
@@ -169,6 +177,10 @@ impl Learner for Planner {
 
     fn update(&mut self, _rollout: &Rollout) -> Vec<(String, f64)> {
         self.report.clone()
+    }
+
+    fn references(&self, _episodes: u64) -> Vec<Reference> {
+        tolerances(&self.tolerances)
     }
 
     fn snapshot(&self) -> Vec<u8> {

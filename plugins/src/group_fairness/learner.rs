@@ -9,6 +9,7 @@ use super::program::{Part, Program, Solver};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::Learner;
 use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::reference::Reference;
 use isonomy_engine::rollout::Rollout;
 use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
@@ -56,6 +57,8 @@ pub(super) struct Caution {
     pub(super) alpha: f64,
     /// The gap of π⁰.
     pub(super) epsilon_0: f64,
+    /// Chance that the radius does not hold; with a radius that is scaled down, nobody knows.
+    pub(super) delta: f64,
 }
 
 /// Everything about a learner that does not change.
@@ -253,12 +256,15 @@ impl Learner for FairLearner {
             self.plan();
         }
         let State { tally, lp_solves, lp_failures, .. } = &self.state;
-        let mut report = Vec::with_capacity(9 + gaps.len());
+        let mut report = Vec::with_capacity(11 + gaps.len());
         let mut say = |name: &str, value: f64| report.push((name.to_owned(), value));
         say("regret", tally.regret);
         say("regret_pi0", tally.regret_pi0);
+        let episodes = tally.episodes.max(1) as f64;
+        say("regret_per_root", tally.regret / episodes.sqrt());
         say("violations", tally.violations as f64);
-        say("pi0_share", tally.pi0_episodes as f64 / tally.episodes.max(1) as f64);
+        say("violation_share", tally.violations as f64 / episodes);
+        say("pi0_share", tally.pi0_episodes as f64 / episodes);
         say("lp_solves", *lp_solves as f64);
         say("lp_failures", *lp_failures as f64);
         say("fair_optimum", self.judge.fair_optimum);
@@ -267,6 +273,11 @@ impl Learner for FairLearner {
             report.push((format!("gap_task_{}", task + 1), *gap));
         }
         report
+    }
+
+    fn references(&self, episodes: u64) -> Vec<Reference> {
+        let delta = if let Rule::Cautious(caution) = &self.method.rule { Some(caution.delta) } else { None };
+        self.judge.references(episodes, delta)
     }
 
     fn snapshot(&self) -> Vec<u8> {

@@ -191,6 +191,17 @@ impl<'a> FairProblem<'a> {
         }
     }
 
+    /// How far groups may be apart in each task on its own; infinite where they are not compared in it.
+    pub fn tolerances(&self) -> Vec<f64> {
+        let mut tolerances = vec![f64::INFINITY; self.model.tasks];
+        for (tasks, epsilon) in self.compare.among(&Vec::from_iter(0..self.model.tasks), &self.epsilon) {
+            if let [task] = tasks[..] {
+                tolerances[task] = epsilon;
+            }
+        }
+        tolerances
+    }
+
     /// Finds the best fair policies.
     pub fn solve(&self, solver: Solver) -> Result<FairPlan, PlanError> {
         self.check()?;

@@ -4,6 +4,7 @@ use crate::instances::{self, Random};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Learner, Optimizer, Setting};
 use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::reference::Line;
 use isonomy_engine::rollout::Rollout;
 use isonomy_engine::spec::{GroupSpec, Space, Spec, TaskSpec};
 use isonomy_plugins::group_fairness::chain::{Chain, chances_of};
@@ -147,6 +148,28 @@ fn one_task_with_the_constants_of_its_paper() {
     assert!((1.5e3..2.5e3).contains(&early), "{early}");
     assert_eq!(trial.get("violations"), 0.0);
     near(trial.get("fair_optimum"), 1.929771, 1e-6, "optimum");
+}
+
+#[test]
+fn the_report_is_told_what_to_compare_with() {
+    let optimizer: OptPess = read("(epsilon: 0.5, epsilon_0: 0.1, episodes: 20000, beta_scale: 0.0005)");
+    let mut trial = Trial::new(instances::multi_task(), &optimizer, 9);
+    let references = trial.learner.references(3);
+    let line = |metric: &str| references.iter().find(|r| r.metric == metric).unwrap_or_else(|| panic!("{metric}")).line;
+    assert_eq!(line("gap_task_2"), Line::Level(0.5));
+    assert_eq!(line("violations"), Line::Level(0.0));
+    assert_eq!(line("violation_share"), Line::Level(0.1));
+    let Line::Slope(per_iteration) = line("regret") else { panic!("a sum has a slope") };
+    near(per_iteration, 3.0 * 0.856893, 1e-5, "three episodes of π⁰");
+    let Line::Level(total) = line("groups.B.return_mean") else { panic!("a return has a level") };
+    let Line::Level(other) = line("groups.A.return_mean") else { panic!("a return has a level") };
+    near(total + other, 10.883288, 1e-6, "the optimum");
+    trial.run(1);
+    let named = trial.report.iter().map(|(name, _)| name.as_str());
+    let known: Vec<&str> = named.chain(["groups.A.return_mean", "groups.B.return_mean"]).collect();
+    let drawn = references.iter().filter(|reference| !reference.metric.contains(".tasks."));
+    drawn.for_each(|reference| assert!(known.contains(&reference.metric.as_str()), "{reference:?}"));
+    near(trial.get("regret_per_root"), trial.get("regret"), 1e-12, "after one episode");
 }
 
 #[test]
