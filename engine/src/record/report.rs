@@ -281,7 +281,9 @@ fn gaps(past: &Past) -> Figure {
         let metric = format!("gap_task_{}", index + 1);
         // With one task its gap is the largest.
         let colour = if tasks.len() > 1 { index + 1 } else { 0 };
-        if colour > 0 && let Some(mut points) = judged(past, &metric) {
+        if colour > 0
+            && let Some(mut points) = judged(past, &metric)
+        {
             points.retain(|(_, value)| value.is_some());
             series.push(Series { name: format!("in {task}"), colour, stroke: Stroke::Thin, points });
         }

@@ -24,7 +24,8 @@ use std::num::NonZeroU64;
 /// Song, Jiang, Chandra & Zhang, arXiv 2503.07817; Satija, Lazaric, Pirotta & Pineau, TMLR 04/2023 (one task);
 /// Liu, Zhou, Kalathil, Kumar & Tian, arXiv 2106.02684 (the ancestor).
 /// Reports `regret` against the fair optimum and `regret_pi0` against π⁰ (both summed over episodes), `regret_per_root`
-/// (the first over √episodes), `violations` (episodes whose gap exceeds ε) and `violation_share` of all, `pi0_share`, `lp_solves`, `lp_failures`, `fair_optimum`, `gap` and `gap_task_N`. All
+/// (the first over √episodes), `violations` (episodes whose gap exceeds ε) and `violation_share` of all, `pi0_share`, `lp_solves`, `lp_failures`, `fair_optimum`, `gap` and `gap_task_N`; with a bootstrapped π⁰
+/// `pi0_replacements` and `epsilon_0` as it is now. All
 /// are judged by exact returns of the policy that acted, never by samples.
 ///
 /// Surprises: with `beta_scale` below 1 nothing is guaranteed, and with 1 nothing is learned in any number of episodes
@@ -136,6 +137,7 @@ impl OptPess {
             alpha: self.alpha.of(size, all, eta),
             epsilon_0: self.epsilon_0.get(),
             delta: self.delta.get(),
+            bootstraps: matches!(self.pi0, Pi0::Bootstrapped { .. }),
             widths,
         }
     }

@@ -208,6 +208,32 @@ fn pi0_of_every_recipe() {
     near(gap, 0.05 * 2.773614 - 0.95 * (0.100001 - 0.090003), 1e-5, "recipe 4");
 }
 
+/// What is planned binds at ε, so it takes an ε₀ near ε for the gap of what was played to be certified below.
+#[test]
+fn pi0_grows_from_a_null_policy() {
+    let text = |epsilon_0: f64, pi0: &str| {
+        format!("(epsilon: 0.5, epsilon_0: {epsilon_0}, episodes: 5000, beta_scale: 0.0005, pi0: {pi0})")
+    };
+    let begin = |text: &str| Trial::new(instances::multi_task(), &read::<OptPess>(text), 11);
+    let mut near_epsilon = begin(&text(0.4, "Bootstrapped(action: 0)"));
+    near_epsilon.run(1);
+    assert_eq!((near_epsilon.get("pi0_replacements"), near_epsilon.get("epsilon_0")), (0.0, 0.4));
+    near_epsilon.run(4999);
+    assert!(near_epsilon.get("pi0_replacements") >= 1.0);
+    assert!((0.2..0.4).contains(&near_epsilon.get("epsilon_0")), "{}", near_epsilon.get("epsilon_0"));
+    // What took the place of π⁰ is part of the snapshot.
+    let mut again = begin(&text(0.4, "Bootstrapped(action: 0)"));
+    again.learner.restore(&near_epsilon.learner.snapshot()).expect("of the same optimiser");
+    again.run(1);
+    assert_eq!(again.get("epsilon_0"), near_epsilon.get("epsilon_0"));
+    // Far below ε nothing is certified, and the null policy stays what it is.
+    let (mut far, mut null) = (begin(&text(0.1, "Bootstrapped(action: 0)")), begin(&text(0.1, "Always(0)")));
+    far.run(2000);
+    null.run(2000);
+    assert_eq!((far.get("pi0_replacements"), far.get("regret")), (0.0, null.get("regret")));
+    assert!(null.report.iter().all(|(name, _)| name != "pi0_replacements"));
+}
+
 #[test]
 fn an_unfair_pi0_is_refused() {
     let model = Arc::new(instances::gfrl());
