@@ -71,7 +71,7 @@ fn begin(optimizer: &str, stationary: bool) -> Box<dyn Learner> {
     assert!(optimizer.check(&spec).is_empty(), "{:?}", optimizer.check(&spec));
     let policy = TabularPolicy::uniform(&spec, if stationary { 1 } else { 20 });
     let setting = Setting { spec, model: Some(Arc::new(river(20))), seed: 1 };
-    optimizer.begin(policy, setting).expect("begins")
+    optimizer.begin(policy.into(), setting).expect("begins")
 }
 
 /// Exact learners read nothing in it.
@@ -128,7 +128,7 @@ fn one_tilt_from_the_uniform_policy() {
 
     let mut learner = begin(r#"{"Focops": (clip: 50.0, floor: 0.0, learning: (discount: 0.95))}"#, true);
     close(&tail(&sweep(&mut *learner, 1)), &[0.043553, 0.793871, 1.252146, 1.642868], 1e-6);
-    let right: Vec<f64> = (0..7).map(|place| learner.policy().chances(place)[1]).collect();
+    let right: Vec<f64> = (0..7).map(|place| learner.policy().table().expect("a table").chances(place)[1]).collect();
     close(&right, &[0.506657, 0.534550, 0.642404, 0.524769, 0.476796, 0.541208, 0.709702], 1e-6);
 }
 
@@ -229,7 +229,7 @@ fn a_mixture_earns_the_mean_of_its_policies() {
     let fields = format!("constraints: [{BOTH}], learning: (tail: 30, acts: Mixture)");
     let mut learner = begin(&format!(r#"{{"Focops": ({fields})}}"#), false);
     let update = sweep(&mut *learner, 60);
-    let returns = river(20).evaluate(&spec(20), learner.policy());
+    let returns = river(20).evaluate(&spec(20), learner.policy().table().expect("a table"));
     close(&returns.mean, &tail(&update), 1e-9);
     assert!((metric(&update, "newest.return_mean") - metric(&update, "tail.return_mean")).abs() > 1e-3);
 }
@@ -314,7 +314,7 @@ fn what_cannot_be_meant_is_refused() {
     let begun = |learning: &str, steps| {
         let optimizer: Box<dyn Optimizer> = read.from_str(&format!(r#"{{"Cpo": (learning: ({learning}))}}"#)).unwrap();
         let setting = Setting { spec: spec(20), model: Some(Arc::new(river(20))), seed: 1 };
-        optimizer.begin(TabularPolicy::uniform(&spec(20), steps), setting).err().map(|problem| problem.path)
+        optimizer.begin(TabularPolicy::uniform(&spec(20), steps).into(), setting).err().map(|problem| problem.path)
     };
     assert_eq!(begun("discount: 0.9", 20).as_deref(), Some("learning.discount"));
     assert_eq!(begun("acts: Mixture", 1).as_deref(), Some("learning.acts"));

@@ -208,7 +208,7 @@ fn rollouts_earn_what_the_model_says() {
 fn learned(name: &str, sets: &[&str]) -> TabularPolicy {
     let mut run = run(with(&file(name), sets).scenario, 2);
     while run.next_iteration().expect("the processor cannot fail").is_some() {}
-    run.policy().clone()
+    run.policy().expect("a table").clone()
 }
 
 #[test]

@@ -6,6 +6,9 @@
 //! | ledger | tasks × lanes × agents | [`Reward`], [`Shaped`], [`Utility`], [`Return`], [`Taught`]       |
 //! | lanes  | lanes                  | what the environment adds, if anything                           |
 //!
+//! An environment whose agents move together adds tables of its own, see [`lanes`](crate::lanes); its agents have a
+//! [`Choice`], and [`Measure`] holds what episodes are measured by, `[lanes, measures]`.
+//!
 //! Agents stand lane by lane: row = lane · agents + agent. The ledger holds one such block per task.
 
 use bevy_ecs::bundle::{Bundle, NoBundleEffect};
@@ -15,12 +18,13 @@ use bevy_ecs::prelude::*;
 use bevy_ecs::query::ArchetypeFilter;
 use bytemuck::Pod;
 
-/// A component that is one 4-byte scalar, so that its column is an array the device can take as it is.
+/// A component of plain data made of 4-byte scalars (8-byte ones where only the processor uses it), so that its column
+/// is an array that snapshots and the device can take as it is.
 pub trait Column: Component<Mutability = Mutable> + Pod {}
 
 impl<C: Component<Mutability = Mutable> + Pod> Column for C {}
 
-/// Declares columns: documented wrappers of a 4-byte scalar.
+/// Declares columns: documented wrappers of a scalar.
 #[macro_export]
 macro_rules! columns {
     ($($(#[$about:meta])* $name:ident($scalar:ty);)*) => {$(
@@ -54,6 +58,10 @@ columns! {
     Return(f32);
     /// Sum of the shaped rewards since returns were last taken.
     Taught(f32);
+    /// What an agent does that moves together with others: the code of a discrete action or the bits of an `f32`.
+    Choice(u32);
+    /// Sum of a measure over the episodes that ended since returns were last taken.
+    Measure(f64);
 }
 
 /// A bundle of columns: what one row of a table holds.
@@ -93,7 +101,7 @@ pub struct Stored {
 impl Stored {
     /// The column of `C`.
     pub fn of<C: Column>() -> Self {
-        const { assert!(size_of::<C>() == 4, "a column is made of 4-byte scalars") };
+        const { assert!(size_of::<C>().is_multiple_of(4), "a column is made of 4-byte scalars") };
         let name = std::any::type_name::<C>().rsplit("::").next().unwrap_or_default();
         Stored { name, bytes: |world| bytemuck::cast_slice_mut(column::<C>(world)) }
     }

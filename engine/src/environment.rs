@@ -4,13 +4,14 @@ use crate::model::TabularModel;
 use crate::problem::Problem;
 use crate::sim::Builder;
 use crate::spec::Spec;
+use std::any::Any;
 use std::path::Path;
 
 /// A world that agents act in, described by what a scenario says about it.
 ///
 /// The struct is what the RON says and never changes; what moves lives in the rows that [`build`](Self::build) adds.
 #[typetag::serde]
-pub trait Environment: std::fmt::Debug + Send + Sync {
+pub trait Environment: Any + std::fmt::Debug + Send + Sync {
     /// Groups, tasks, spaces and the clock.
     fn spec(&self) -> Spec;
 

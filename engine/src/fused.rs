@@ -7,7 +7,7 @@ use crate::fairness::{FairnessReward, RewardBatch};
 use crate::noise::{Key, Phase, Purpose};
 use crate::policy::{PolicyTable, act};
 use crate::rollout::{Codes, CodesMut, Rollout};
-use crate::spec::Spec;
+use crate::spec::{Space, Spec};
 use crate::stream;
 use bevy_ecs::resource::Resource;
 use std::ops::Range;
@@ -43,6 +43,8 @@ pub(crate) struct Rules {
     pub(crate) group: Vec<u32>,
     pub(crate) groups: usize,
     pub(crate) tasks: usize,
+    /// Numbers that an agent sees.
+    pub(crate) size: usize,
     pub(crate) time_limit: u32,
     /// Where a row's group begins in the policy's table, for the rows of the largest tile.
     pub(crate) offset: Vec<u32>,
@@ -62,6 +64,7 @@ impl Rules {
             group,
             groups: spec.groups.len(),
             tasks: spec.tasks.len(),
+            size: if let Space::Real { size, .. } = spec.observation { size as usize } else { 0 },
             time_limit: spec.time_limit,
             offset: per_row(&offset),
             expected: None,
@@ -143,7 +146,7 @@ impl<'a> Columns<'a> {
 }
 
 impl<'a> Ledger<'a> {
-    fn split_at_mut(self, rows: usize) -> (Self, Self) {
+    pub(crate) fn split_at_mut(self, rows: usize) -> (Self, Self) {
         let (reward, reward_rest) = split(self.reward, rows);
         let (shaped, shaped_rest) = split(self.shaped, rows);
         let (utility, utility_rest) = split(self.utility, rows);
@@ -164,18 +167,26 @@ impl<'a> Ledger<'a> {
 
 /// Where the trajectory of some neighbouring lanes goes: one entry per step (and task, and episode).
 #[derive(Default)]
-struct Tracks<'a> {
-    observation: Vec<CodesMut<'a>>,
-    action: Vec<CodesMut<'a>>,
-    reward: Vec<&'a mut [f32]>,
-    shaped: Vec<&'a mut [f32]>,
+pub(crate) struct Tracks<'a> {
+    pub(crate) observation: Vec<CodesMut<'a>>,
+    /// Numbers that an agent sees.
+    pub(crate) size: usize,
+    pub(crate) features: Vec<&'a mut [f32]>,
+    pub(crate) final_features: Vec<&'a mut [f32]>,
+    pub(crate) action: Vec<CodesMut<'a>>,
+    pub(crate) reward: Vec<&'a mut [f32]>,
+    pub(crate) shaped: Vec<&'a mut [f32]>,
     last: Vec<CodesMut<'a>>,
 }
 
 impl<'a> Tracks<'a> {
-    fn of(rollout: &'a mut Rollout) -> Self {
-        let rows = rollout.rows();
+    pub(crate) fn of(rollout: &'a mut Rollout) -> Self {
+        let (rows, size) = (rollout.rows(), rollout.size);
+        let numbers = (rows * size).max(1);
         Tracks {
+            size,
+            features: rollout.features.chunks_exact_mut(numbers).collect(),
+            final_features: rollout.final_features.chunks_exact_mut(numbers).collect(),
             observation: pieces(&mut rollout.observation, rows),
             action: pieces(&mut rollout.action, rows),
             reward: rollout.reward.chunks_exact_mut(rows).collect(),
@@ -184,7 +195,7 @@ impl<'a> Tracks<'a> {
         }
     }
 
-    fn split_at_mut(self, rows: usize) -> (Self, Self) {
+    pub(crate) fn split_at_mut(self, rows: usize) -> (Self, Self) {
         let codes = |codes: Vec<CodesMut<'a>>| -> (Vec<_>, Vec<_>) {
             codes.into_iter().map(|codes| codes.split_at_mut(rows)).unzip()
         };
@@ -193,9 +204,15 @@ impl<'a> Tracks<'a> {
         let (last, last_rest) = codes(self.last);
         let (reward, reward_rest) = split(self.reward, rows);
         let (shaped, shaped_rest) = split(self.shaped, rows);
+        let size = self.size;
+        let (features, features_rest) = split(self.features, rows * size);
+        let (final_features, final_rest) = split(self.final_features, rows * size);
         (
-            Tracks { observation, action, reward, shaped, last },
+            Tracks { observation, size, features, final_features, action, reward, shaped, last },
             Tracks {
+                size,
+                features: features_rest,
+                final_features: final_rest,
                 observation: observation_rest,
                 action: action_rest,
                 reward: reward_rest,
@@ -216,7 +233,7 @@ fn pieces(codes: &mut Codes, len: usize) -> Vec<CodesMut<'_>> {
 /// Memory that a thread needs to advance a tile.
 pub(crate) struct Scratch {
     pub(crate) words: Vec<u32>,
-    reward: Vec<f32>,
+    pub(crate) reward: Vec<f32>,
     shaped: Vec<f32>,
     utility: Vec<f32>,
     taught: Vec<f32>,
@@ -280,12 +297,12 @@ fn advance_part(
     let rows = columns.state.len();
     for start in (0..rows).step_by(rules.rows_per_tile()) {
         let range = start..rows.min(start + rules.rows_per_tile());
-        let mut tile = Tile { rules, policy, first: (first + start) as u64, len: range.len(), scratch };
+        let mut tile = Tile { rules, first: (first + start) as u64, len: range.len(), scratch };
         tile.load(&columns.ledger, range.clone());
         let mut episodes = 0;
         for (t, step) in steps.clone().enumerate() {
             let (state, action) = (&mut columns.state[range.clone()], &mut columns.action[range.clone()]);
-            tile.act(step, state, action);
+            tile.act(policy, step, state, action);
             if !tracks.observation.is_empty() {
                 tracks.observation[t].write(start, state);
                 tracks.action[t].write(start, action);
@@ -309,20 +326,21 @@ fn advance_part(
 }
 
 /// Some whole lanes, small enough for the first-level cache.
-struct Tile<'a> {
-    rules: &'a Rules,
-    policy: &'a PolicyTable,
-    first: u64,
-    len: usize,
-    scratch: &'a mut Scratch,
+pub(crate) struct Tile<'a> {
+    pub(crate) rules: &'a Rules,
+    /// Its first row.
+    pub(crate) first: u64,
+    /// Its rows.
+    pub(crate) len: usize,
+    pub(crate) scratch: &'a mut Scratch,
 }
 
 impl Tile<'_> {
-    fn cells(&self) -> usize {
+    pub(crate) fn cells(&self) -> usize {
         self.len * self.rules.tasks
     }
 
-    fn load(&mut self, ledger: &Ledger<'_>, range: Range<usize>) {
+    pub(crate) fn load(&mut self, ledger: &Ledger<'_>, range: Range<usize>) {
         let get = |from: &[&mut [f32]], to: &mut [f32]| {
             for (mine, block) in to.chunks_exact_mut(self.len).zip(from) {
                 mine.copy_from_slice(&block[range.clone()]);
@@ -332,7 +350,7 @@ impl Tile<'_> {
         get(&ledger.taught, &mut self.scratch.taught);
     }
 
-    fn store(&mut self, ledger: &mut Ledger<'_>, range: Range<usize>) {
+    pub(crate) fn store(&mut self, ledger: &mut Ledger<'_>, range: Range<usize>) {
         let put = |from: &[f32], to: &mut [&mut [f32]]| {
             for (mine, block) in from.chunks_exact(self.len).zip(to) {
                 block[range.clone()].copy_from_slice(mine);
@@ -346,9 +364,9 @@ impl Tile<'_> {
         }
     }
 
-    fn act(&mut self, step: u64, state: &[u32], action: &mut [u32]) {
+    fn act(&mut self, policy: &PolicyTable, step: u64, state: &[u32], action: &mut [u32]) {
         let words = &mut self.scratch.words[..self.len];
-        choose(self.rules, self.policy, step, self.first, state, words, action);
+        choose(self.rules, policy, step, self.first, state, words, action);
     }
 
     fn transition(&mut self, step: u64, action: &[u32], state: &mut [u32]) {
@@ -362,7 +380,7 @@ impl Tile<'_> {
     }
 
     /// Adds the rewards to the utilities, and copies them to step `t` of the trajectory, where that is kept.
-    fn credit(&mut self, track: &mut [&mut [f32]], t: usize, range: Range<usize>) {
+    pub(crate) fn credit(&mut self, track: &mut [&mut [f32]], t: usize, range: Range<usize>) {
         let (cells, tasks) = (self.cells(), self.rules.tasks);
         let Scratch { reward, utility, .. } = &mut *self.scratch;
         add(&reward[..cells], &mut utility[..cells]);
@@ -374,7 +392,7 @@ impl Tile<'_> {
         }
     }
 
-    fn shape(&mut self, step: u64) {
+    pub(crate) fn shape(&mut self, step: u64) {
         if self.rules.fairness.is_empty() {
             return;
         }
@@ -385,7 +403,7 @@ impl Tile<'_> {
     }
 
     /// Copies what is taught to step `t` of the trajectory, where that is kept.
-    fn track(&self, track: &mut [&mut [f32]], t: usize, range: Range<usize>) {
+    pub(crate) fn track(&self, track: &mut [&mut [f32]], t: usize, range: Range<usize>) {
         if track.is_empty() {
             return;
         }
@@ -395,7 +413,7 @@ impl Tile<'_> {
         }
     }
 
-    fn finish(&mut self, ledger: &mut Ledger<'_>, range: Range<usize>) {
+    pub(crate) fn finish(&mut self, ledger: &mut Ledger<'_>, range: Range<usize>) {
         for (mine, block) in self.scratch.utility.chunks_exact_mut(self.len).zip(&mut ledger.returns) {
             add(mine, &mut block[range.clone()]);
             mine.fill(0.0);

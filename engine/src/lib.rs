@@ -6,7 +6,8 @@
 //! 1. [`scenario`] reads the file and says everything that is wrong with it.
 //! 2. [`environment`] adds rows and systems to a [`sim::Sim`]; [`mod@columns`] are what the rows are made of.
 //! 3. A [`policy`] (or a [`controller`]) chooses with [`noise`] that is addressed, not drawn; [`dynamics`] move the row,
-//!    in the stages of [`sim`], fused in `fused`, or on a device in [`gpu`].
+//!    in the stages of [`sim`], fused in `fused`, or on a device in [`gpu`]. Agents that touch each other move by
+//!    the rule of their lane, in [`lanes`].
 //! 4. [`fairness`] rewards rewrite what the policy is taught; a [`rollout`] keeps what happened.
 //! 5. An [`optimizer`] improves the policy; [`run`] repeats all this; [`metrics`] judge it; [`record`] writes it down.
 //!    A [`suite`] makes many such runs and puts their numbers side by side.
@@ -24,9 +25,11 @@ pub mod environment;
 pub mod fairness;
 mod fused;
 pub mod gpu;
+pub mod lanes;
 pub mod memory;
 pub mod metrics;
 pub mod model;
+pub mod network;
 pub mod noise;
 pub mod optimizer;
 pub mod plugin;

@@ -1,7 +1,7 @@
 //! How much memory a simulation takes, and how much there is: an allocation that fails ends the process, so what cannot
 //! fit is refused before.
 
-use crate::spec::Spec;
+use crate::spec::{Space, Spec};
 
 /// Bytes of the columns of all lanes, the ECS's ticks (8 bytes a cell) included.
 pub fn columns(spec: &Spec, lanes: u64) -> u128 {
@@ -14,7 +14,11 @@ pub fn columns(spec: &Spec, lanes: u64) -> u128 {
 /// Bytes of the trajectory of a rollout.
 pub fn trajectory(spec: &Spec, lanes: u64, horizon: u64, shaped: bool) -> u128 {
     let code = |count: u32| if count <= 256 { 1 } else { 4 };
-    let codes: u128 = code(spec.observation.count()) + code(spec.action.count());
+    let seen = match spec.observation {
+        Space::Discrete(count) => code(count),
+        Space::Real { size, .. } => 4 * u128::from(size),
+    };
+    let codes: u128 = seen + code(spec.action.codes());
     let rewards = 4 * spec.tasks.len() as u128 * if shaped { 2 } else { 1 };
     u128::from(lanes) * agents(spec) * u128::from(horizon) * (codes + rewards)
 }

@@ -1,7 +1,7 @@
 //! Optimisers: what improves a policy from rollouts or from the model.
 
 use crate::model::TabularModel;
-use crate::policy::TabularPolicy;
+use crate::policy::{ParametricPolicy, PolicyRef};
 use crate::problem::Problem;
 use crate::reference::Reference;
 use crate::rollout::Rollout;
@@ -20,7 +20,7 @@ pub trait Optimizer: std::fmt::Debug + Send + Sync {
     }
 
     /// Starts learning from `policy`. What only the model can tell to be impossible is said here.
-    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem>;
+    fn begin(&self, policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem>;
 }
 
 /// What an optimiser cannot work without.
@@ -30,6 +30,8 @@ pub struct Needs {
     pub trajectory: bool,
     /// The tables of chances behind the environment.
     pub model: bool,
+    /// A policy that is a network, not a table.
+    pub network: bool,
     /// Whole episodes in every rollout: a horizon that is a multiple of the time limit.
     pub episodes: bool,
 }
@@ -48,7 +50,7 @@ pub struct Setting {
 /// A policy that is being improved.
 pub trait Learner: Send {
     /// The policy to act with next.
-    fn policy(&self) -> &TabularPolicy;
+    fn policy(&self) -> PolicyRef<'_>;
 
     /// Improves the policy; returns what is worth plotting, by name.
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)>;

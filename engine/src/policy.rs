@@ -1,21 +1,188 @@
-//! Tabular policies: a distribution over actions for every step of the episode, group and observation.
+//! Policies: a table of distributions, or a network that maps what an agent sees to one.
 
 use crate::chance::{self, passes};
+use crate::network::{Mlp, Trace, exp, normal};
 use crate::problem::Problem;
-use crate::spec::Spec;
+use crate::spec::{Space, Spec};
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
-/// How a policy with parameters begins. The parameters themselves live in a [`TabularPolicy`].
+/// How a policy with parameters begins. The parameters themselves live in a [`ParametricPolicy`].
 #[typetag::serde]
 pub trait Policy: std::fmt::Debug + Send + Sync {
     /// The policy before any learning. Called after [`check`](Self::check) found nothing.
-    fn initial(&self, spec: &Spec) -> TabularPolicy;
+    fn initial(&self, spec: &Spec, seed: u64) -> ParametricPolicy;
+
+    /// Whether it is a network. A table sees discrete observations only.
+    fn is_network(&self) -> bool {
+        false
+    }
 
     /// What in this environment makes no sense.
     fn check(&self, _spec: &Spec) -> Vec<Problem> {
         Vec::new()
     }
+}
+
+/// What an optimiser improves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParametricPolicy {
+    /// A distribution for every cell.
+    Table(TabularPolicy),
+    /// A network for all agents.
+    Network(NetworkPolicy),
+}
+
+impl ParametricPolicy {
+    /// The table that an optimiser of tables needs.
+    pub fn into_table(self) -> Result<TabularPolicy, Problem> {
+        match self {
+            ParametricPolicy::Table(policy) => Ok(policy),
+            ParametricPolicy::Network(_) => {
+                Err(Problem::at("", "it improves tables, and the policy is a network").help("use a tabular policy"))
+            }
+        }
+    }
+
+    /// The network that an optimiser of networks needs.
+    pub fn into_network(self) -> Result<NetworkPolicy, Problem> {
+        match self {
+            ParametricPolicy::Network(policy) => Ok(policy),
+            ParametricPolicy::Table(_) => Err(Problem::at("", "it improves networks, and the policy is a table")
+                .help("use a policy that is a network")),
+        }
+    }
+}
+
+impl From<TabularPolicy> for ParametricPolicy {
+    fn from(policy: TabularPolicy) -> Self {
+        ParametricPolicy::Table(policy)
+    }
+}
+
+/// A policy that someone else improves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PolicyRef<'a> {
+    /// A distribution for every cell.
+    Table(&'a TabularPolicy),
+    /// A network for all agents.
+    Network(&'a NetworkPolicy),
+}
+
+impl<'a> PolicyRef<'a> {
+    /// The table, where it is one.
+    pub fn table(self) -> Option<&'a TabularPolicy> {
+        match self {
+            PolicyRef::Table(policy) => Some(policy),
+            PolicyRef::Network(_) => None,
+        }
+    }
+}
+
+impl<'a> From<&'a TabularPolicy> for PolicyRef<'a> {
+    fn from(policy: &'a TabularPolicy) -> Self {
+        PolicyRef::Table(policy)
+    }
+}
+
+/// A network that all agents of all groups share: what an agent sees goes in, a distribution over its actions comes out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkPolicy {
+    /// From the features to logits, or to the mean of the action.
+    pub net: Mlp,
+    /// What the outputs mean.
+    pub head: Head,
+    /// Agents of a lane that the network tells apart by one more input each; 0 where it does not.
+    pub identities: usize,
+}
+
+/// What the outputs of a [`NetworkPolicy`] mean.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Head {
+    /// One logit for every action.
+    Categorical,
+    /// The mean of a normal distribution, whose standard deviation does not depend on what is seen.
+    Gaussian {
+        /// Its logarithm.
+        log_deviation: f32,
+    },
+}
+
+/// Memory in which a [`NetworkPolicy`] works.
+#[derive(Clone, Debug, Default)]
+pub struct Workspace {
+    input: Vec<f32>,
+    /// What the forward pass left.
+    pub trace: Trace,
+}
+
+impl NetworkPolicy {
+    /// Numbers that the network is given of an agent.
+    pub fn inputs(spec: &Spec, identities: bool) -> usize {
+        let features = match spec.observation {
+            Space::Real { size, .. } => size,
+            Space::Discrete(count) => count,
+        };
+        features as usize + if identities { spec.agents() as usize } else { 0 }
+    }
+
+    /// Words of noise that an agent's choice takes.
+    pub fn draws(&self) -> usize {
+        match self.head {
+            Head::Categorical => 1,
+            Head::Gaussian { .. } => 2,
+        }
+    }
+
+    /// The outputs for the agents of some whole lanes, `[rows, outputs]`, given their features `[rows, size]`.
+    pub fn outputs<'w>(&self, features: &[f32], workspace: &'w mut Workspace) -> &'w [f32] {
+        let Workspace { input, trace } = workspace;
+        if self.identities == 0 {
+            return self.net.forward(features, trace);
+        }
+        input.clear();
+        for (row, features) in features.chunks_exact(self.net.inputs() - self.identities).enumerate() {
+            input.extend_from_slice(features);
+            let me = row % self.identities;
+            input.extend((0..self.identities).map(|agent| f32::from(u8::from(agent == me))));
+        }
+        self.net.forward(input, trace)
+    }
+
+    /// Chooses for the agents of a lane, given `draws` words for each.
+    pub fn act(&self, features: &[f32], words: &[u32], workspace: &mut Workspace, action: &mut [u32]) {
+        let outputs = self.outputs(features, workspace);
+        match self.head {
+            Head::Categorical => {
+                for ((action, logits), word) in
+                    action.iter_mut().zip(outputs.chunks_exact(self.net.outputs())).zip(words)
+                {
+                    *action = pick(logits, *word);
+                }
+            }
+            Head::Gaussian { log_deviation } => {
+                let deviation = f64::from(log_deviation).exp();
+                for ((action, mean), words) in action.iter_mut().zip(outputs).zip(words.chunks_exact(2)) {
+                    *action = ((f64::from(*mean) + deviation * normal(words[0], words[1])) as f32).to_bits();
+                }
+            }
+        }
+    }
+}
+
+/// The action that a word picks: the first whose share of the chances, summed up, is above the word's.
+fn pick(logits: &[f32], word: u32) -> u32 {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weight = |logit: &f32| exp((logit - top).max(-80.0));
+    let total: f32 = logits.iter().map(weight).sum();
+    let mut left = (f64::from(word) / 4_294_967_296.0 * f64::from(total)) as f32;
+    for (action, logit) in logits.iter().enumerate() {
+        left -= weight(logit);
+        if left < 0.0 {
+            return action as u32;
+        }
+    }
+    logits.len() as u32 - 1
 }
 
 /// A softmax policy on a table, `[steps, groups, observations, actions]`.

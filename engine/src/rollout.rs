@@ -1,6 +1,6 @@
 //! Rollouts: `horizon` steps of every lane, with or without the trajectory.
 
-use crate::spec::Spec;
+use crate::spec::{Space, Spec};
 use crate::stream;
 
 /// Small whole numbers in as little memory as they need.
@@ -103,8 +103,12 @@ pub struct Rollout {
     pub time_limit: u32,
     /// The engine's clock at the first step.
     pub first_step: u64,
-    /// What each agent saw before it acted, `[horizon, lanes, agents]`.
+    /// What each agent saw before it acted, `[horizon, lanes, agents]`; empty where it sees numbers.
     pub observation: Codes,
+    /// Numbers that an agent sees; 0 where it sees a discrete observation.
+    pub size: usize,
+    /// The numbers that each agent saw before it acted, `[horizon, lanes, agents, size]`.
+    pub features: Vec<f32>,
     /// What it did, `[horizon, lanes, agents]`.
     pub action: Codes,
     /// What the environment paid, `[horizon, tasks, lanes, agents]`.
@@ -113,8 +117,12 @@ pub struct Rollout {
     pub shaped: Vec<f32>,
     /// What agents saw last, for every episode that ended, in order of time: `[episodes, lanes, agents]`.
     pub final_observation: Codes,
+    /// The same in numbers, `[episodes, lanes, agents, size]`.
+    pub final_features: Vec<f32>,
     /// What agents see after the last step, `[lanes, agents]`.
     pub next_observation: Codes,
+    /// The same in numbers, `[lanes, agents, size]`.
+    pub next_features: Vec<f32>,
 }
 
 impl Rollout {
@@ -124,7 +132,12 @@ impl Rollout {
         let rows = lanes * agents;
         let limit = u64::from(spec.time_limit);
         let episodes = ((first_step + horizon as u64) / limit - first_step / limit) as usize;
-        let observations = spec.observation.count();
+        let (observations, size) = match spec.observation {
+            Space::Discrete(count) => (count, 0),
+            Space::Real { size, .. } => (0, size as usize),
+        };
+        let codes = |len: usize| Codes::new(observations, if size == 0 { len } else { 0 });
+        let features = |len: usize| vec![0.0; len * size];
         Rollout {
             horizon,
             lanes,
@@ -132,18 +145,23 @@ impl Rollout {
             tasks,
             time_limit: spec.time_limit,
             first_step,
-            observation: Codes::new(observations, horizon * rows),
-            action: Codes::new(spec.action.count(), horizon * rows),
+            observation: codes(horizon * rows),
+            size,
+            features: features(horizon * rows),
+            action: Codes::new(spec.action.codes(), horizon * rows),
             reward: vec![0.0; horizon * tasks * rows],
             shaped: if shaped { vec![0.0; horizon * tasks * rows] } else { Vec::new() },
-            final_observation: Codes::new(observations, episodes * rows),
-            next_observation: Codes::new(observations, rows),
+            final_observation: codes(episodes * rows),
+            final_features: features(episodes * rows),
+            next_observation: codes(rows),
+            next_features: features(rows),
         }
     }
 
     /// Episodes that ended.
     pub fn episodes(&self) -> usize {
-        self.final_observation.len() / self.rows().max(1)
+        let limit = u64::from(self.time_limit);
+        ((self.first_step + self.horizon as u64) / limit - self.first_step / limit) as usize
     }
 
     /// Agents of all lanes.

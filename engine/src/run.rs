@@ -1,6 +1,7 @@
 //! A run: iterations of rollout and update, with an evaluation every so often.
 
 use crate::constraint::{Exact, Judged, Overrun, Unjudged};
+use crate::controller::Rule;
 use crate::gpu::{Device, DeviceError};
 use crate::metrics::{Returns, gini, jain};
 use crate::model::TabularModel;
@@ -28,15 +29,25 @@ pub struct Run {
 }
 
 enum Actor {
-    Rule(TabularPolicy),
+    Rule(Rule),
     Learner(Box<dyn Learner>),
 }
 
 impl Actor {
-    fn policy(&self) -> &TabularPolicy {
+    /// What acts, where it is a table.
+    fn policy(&self) -> Option<&TabularPolicy> {
         match self {
-            Actor::Rule(policy) => policy,
-            Actor::Learner(learner) => learner.policy(),
+            Actor::Rule(Rule::Table(policy)) => Some(policy),
+            Actor::Rule(Rule::Lane(_)) => None,
+            Actor::Learner(learner) => learner.policy().table(),
+        }
+    }
+
+    /// Lets it act in a simulation. False where it is a rule for another environment.
+    fn enter(&self, sim: &mut Sim) -> bool {
+        match self {
+            Actor::Rule(rule) => sim.set_rule(rule),
+            Actor::Learner(learner) => sim.set_parametric(learner.policy()),
         }
     }
 }
@@ -101,7 +112,7 @@ impl Run {
             device: means.device,
         };
         let fairness = std::mem::take(&mut scenario.fairness);
-        let sim = Sim::new(&*scenario.environment, fairness, setup)?;
+        let mut sim = Sim::new(&*scenario.environment, fairness, setup)?;
         let evaluation = match scenario.evaluation {
             Some(evaluation) => {
                 let lanes = evaluation.lanes.unwrap_or(scenario.lanes).get() as usize;
@@ -114,13 +125,16 @@ impl Run {
             (Some(optimizer), Some(policy), _) => {
                 let model = model.clone().filter(|_| optimizer.needs().model);
                 let setting = Setting { spec: spec.clone(), model, seed: scenario.seed };
-                let learner = optimizer.begin(policy.initial(&spec), setting);
+                let learner = optimizer.begin(policy.initial(&spec, scenario.seed), setting);
                 let place = format!("optimizer.{}", optimizer.typetag_name());
                 Actor::Learner(learner.map_err(|problem| BuildError::Optimizer(problem.under(&place)))?)
             }
-            (_, _, Some(controller)) => Actor::Rule(controller.rule(&spec)),
-            _ => Actor::Rule(TabularPolicy::uniform(&spec, 1)),
+            (_, _, Some(controller)) => Actor::Rule(controller.rule(&*scenario.environment)),
+            _ => Actor::Rule(Rule::Table(TabularPolicy::uniform(&spec, 1))),
         };
+        if !actor.enter(&mut sim) {
+            return Err(BuildError::Rule);
+        }
         let horizon = scenario.steps_per_rollout();
         Ok(Run { scenario, model, sim, evaluation, actor, horizon, rollout: None, exact: None, done: 0 })
     }
@@ -135,8 +149,8 @@ impl Run {
         &mut self.sim
     }
 
-    /// The policy that acts next.
-    pub fn policy(&self) -> &TabularPolicy {
+    /// The policy that acts next, where it is a table.
+    pub fn policy(&self) -> Option<&TabularPolicy> {
         self.actor.policy()
     }
 
@@ -167,8 +181,8 @@ impl Run {
         if self.done >= u64::from(self.scenario.iterations.get()) {
             return Ok(None);
         }
-        let policy = self.actor.policy().clone();
-        self.sim.set_policy(&policy);
+        let policy = self.actor.policy().cloned();
+        self.actor.enter(&mut self.sim);
         let needs = self.scenario.optimizer.as_ref().map(|optimizer| optimizer.needs()).unwrap_or_default();
         if needs.trajectory {
             match &mut self.rollout {
@@ -221,8 +235,8 @@ impl Run {
     }
 
     /// The expected returns of the policy that acted; a rule is evaluated only once.
-    fn exact(&mut self, policy: TabularPolicy) -> Option<Returns> {
-        let model = self.model.as_ref()?;
+    fn exact(&mut self, policy: Option<TabularPolicy>) -> Option<Returns> {
+        let (model, policy) = (self.model.as_ref()?, policy?);
         match &self.exact {
             Some((of, returns)) if *of == policy => Some(returns.clone()),
             _ => {
@@ -240,7 +254,7 @@ impl Run {
         if !last && !self.done.is_multiple_of(u64::from(plan.every.get())) {
             return Ok(None);
         }
-        sim.set_policy(self.actor.policy());
+        self.actor.enter(sim);
         let episode = sim.spec().time_limit as usize;
         for _ in 0..plan.episodes.get() {
             sim.advance(episode)?;
@@ -303,6 +317,10 @@ impl Iteration {
             ("exact.", self.exact.as_ref()),
         ] {
             metrics.extend(returns.into_iter().flat_map(|returns| of_returns(prefix, returns)));
+        }
+        for (prefix, earnings) in [("", &self.training), ("evaluation.", &self.evaluation)] {
+            let measures = earnings.iter().flat_map(|earnings| &earnings.measures);
+            metrics.extend(measures.map(|(name, value)| (format!("{prefix}{name}"), *value)));
         }
         if let Some(taught) = self.training.as_ref().and_then(|earnings| earnings.taught) {
             metrics.push(("shaped_return_mean".to_owned(), taught));

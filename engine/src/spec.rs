@@ -12,17 +12,38 @@ pub struct GroupSpec {
 }
 
 /// The values an observation or an action can take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Space {
     /// `0..n`.
     Discrete(u32),
+    /// Numbers within bounds. An action is a single one.
+    Real {
+        /// How many there are.
+        size: u32,
+        /// None is smaller.
+        low: f32,
+        /// None is greater.
+        high: f32,
+    },
 }
 
 impl Space {
-    /// Number of values.
+    /// How many values a table can tell apart: of numbers it sees nothing, which is a single value.
     pub fn count(self) -> u32 {
-        let Space::Discrete(count) = self;
-        count
+        match self {
+            Space::Discrete(count) => count,
+            Space::Real { .. } => 1,
+        }
+    }
+
+    /// How many values a trajectory tells apart: numbers are kept as their bits.
+    pub(crate) fn codes(self) -> u32 {
+        if self.is_discrete() { self.count() } else { u32::MAX }
+    }
+
+    /// Whether the values can be counted.
+    pub fn is_discrete(self) -> bool {
+        matches!(self, Space::Discrete(_))
     }
 }
 

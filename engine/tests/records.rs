@@ -91,7 +91,7 @@ impl Tale {
             *first = odd;
         }
         let returns = Returns::from_sums(&spec, &sums, 2);
-        Earnings { returns, sums, episodes: 2, taught: Some(number as f64 / 3.0) }
+        Earnings { returns, sums, episodes: 2, taught: Some(number as f64 / 3.0), measures: Vec::new() }
     }
 
     fn iteration(&self, number: u64) -> Iteration {

@@ -150,11 +150,11 @@ where
 
 fn begin(world: &Tables, optimizer: &str, policy: TabularPolicy) -> Box<dyn Learner> {
     let setting = Setting { spec: world.spec.clone(), model: world.model().map(Arc::new), seed: 1 };
-    plugin::<dyn Optimizer>(optimizer).begin(policy, setting).expect("begins")
+    plugin::<dyn Optimizer>(optimizer).begin(policy.into(), setting).expect("begins")
 }
 
 fn softmax(world: &Tables, fields: &str) -> TabularPolicy {
-    plugin::<dyn Policy>(&format!("{{\"Softmax\": {fields}}}")).initial(&world.spec)
+    plugin::<dyn Policy>(&format!("{{\"Softmax\": {fields}}}")).initial(&world.spec, 0).into_table().expect("a table")
 }
 
 fn sim(world: &Tables, fairness: &[&str], lanes: usize, seed: u64) -> Sim {
@@ -163,7 +163,7 @@ fn sim(world: &Tables, fairness: &[&str], lanes: usize, seed: u64) -> Sim {
 }
 
 fn iterate(sim: &mut Sim, learner: &mut dyn Learner, horizon: usize) -> Vec<(String, f64)> {
-    sim.set_policy(learner.policy());
+    sim.set_policy(learner.policy().table().expect("a table"));
     let rollout = sim.rollout(horizon).unwrap();
     sim.take_returns();
     learner.update(&rollout)
@@ -195,7 +195,7 @@ fn planning_finds_what_trying_everything_finds() {
             };
             let best = (0..64).map(of_policy).fold(f64::NEG_INFINITY, f64::max);
             assert!((metric(&update, name) - best).abs() < 1e-12, "{name}: {update:?}, not {best}");
-            assert!((value(&world, planner.policy(), group, &weights) - best).abs() < 1e-12);
+            assert!((value(&world, planner.policy().table().expect("a table"), group, &weights) - best).abs() < 1e-12);
         }
     }
 }
@@ -205,7 +205,7 @@ fn ties_go_to_the_lowest_action() {
     let mut world = random(0, spec([1, 1], 1, 3, 3, 2));
     world.reward.fill(0.0);
     let planner = begin(&world, r#"{"ValueIteration": ()}"#, softmax(&world, "()"));
-    assert!((0..12).all(|cell| planner.policy().chances(cell) == [1.0, 0.0, 0.0]));
+    assert!((0..12).all(|cell| planner.policy().table().expect("a table").chances(cell) == [1.0, 0.0, 0.0]));
 }
 
 /// The gradient of many rollouts against a finite difference of the exact objective.
@@ -221,7 +221,9 @@ fn check_gradient(stationary: bool) {
     for seed in 0..rounds {
         let mut learner = begin(&world, r#"{"PolicyGradient": (rate: 1, weights: [1, 0.5])}"#, policy.clone());
         iterate(&mut sim(&world, &[], 300, seed), &mut *learner, 6);
-        for (index, (after, before)) in learner.policy().logits.iter().zip(&policy.logits).enumerate() {
+        for (index, (after, before)) in
+            learner.policy().table().expect("a table").logits.iter().zip(&policy.logits).enumerate()
+        {
             sums[index] += after - before;
             squares[index] += (after - before).powi(2);
         }
@@ -269,7 +271,8 @@ fn a_clipped_step_has_the_length_asked_for() {
     let mut learner = begin(&world, r#"{"PolicyGradient": (rate: 2, clip: 0.001)}"#, softmax(&world, "()"));
     let update = iterate(&mut sim(&world, &[], 256, 0), &mut *learner, 8);
     assert!(metric(&update, "gradient_norm") > 0.01, "{update:?}");
-    let length = learner.policy().logits.iter().map(|logit| logit * logit).sum::<f64>().sqrt();
+    let length =
+        learner.policy().table().expect("a table").logits.iter().map(|logit| logit * logit).sum::<f64>().sqrt();
     assert!((length - 0.002).abs() < 1e-9, "{length}");
 }
 
@@ -279,7 +282,7 @@ fn a_rate_without_measure_makes_certainties() {
     let mut learner = begin(&world, r#"{"PolicyGradient": (rate: 1e308)}"#, softmax(&world, "()"));
     let mut sim = sim(&world, &[], 64, 0);
     (0..3).for_each(|_| drop(iterate(&mut sim, &mut *learner, 8)));
-    let policy = learner.policy();
+    let policy = learner.policy().table().expect("a table");
     assert!((0..policy.cells()).all(|cell| (policy.chances(cell).iter().sum::<f64>() - 1.0).abs() < 1e-12));
 }
 
@@ -294,7 +297,7 @@ fn only_whole_episodes_teach() {
     assert_eq!(episodes(&[3, 4, 10, 7, 4]), [0.0, 0.0, 2.0, 1.0, 1.0]);
     let mut learner = begin(&world, r#"{"PolicyGradient": (rate: 1)}"#, softmax(&world, "()"));
     let update = iterate(&mut sim(&world, &[], 32, 0), &mut *learner, 3);
-    assert!(learner.policy().logits.iter().all(|&logit| logit == 0.0), "{update:?}");
+    assert!(learner.policy().table().expect("a table").logits.iter().all(|&logit| logit == 0.0), "{update:?}");
 }
 
 #[test]
@@ -332,14 +335,14 @@ fn learned(fairness: &[&str]) -> [f64; 2] {
     let mut learner = begin(&world, r#"{"PolicyGradient": (rate: 4)}"#, softmax(&world, "()"));
     let mut sim = sim(&world, fairness, 512, 9);
     (0..300).for_each(|_| drop(iterate(&mut sim, &mut *learner, 8)));
-    [0, 1].map(|group| value(&world, learner.policy(), group, &[1.0, 1.0]))
+    [0, 1].map(|group| value(&world, learner.policy().table().expect("a table"), group, &[1.0, 1.0]))
 }
 
 #[test]
 fn what_is_learned_depends_on_what_is_fair() {
     let world = ladder();
     let planner = begin(&world, r#"{"ValueIteration": ()}"#, softmax(&world, "()"));
-    let best = [0, 1].map(|group| value(&world, planner.policy(), group, &[1.0, 1.0]));
+    let best = [0, 1].map(|group| value(&world, planner.policy().table().expect("a table"), group, &[1.0, 1.0]));
     let plain = learned(&[]);
     for (found, best) in plain.into_iter().zip(best) {
         assert!(found > 0.97 * best && found <= best, "{found} of {best}");

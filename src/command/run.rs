@@ -104,13 +104,13 @@ fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Option<Run>, Folder)>,
     };
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut manifest = Manifest::new(&name, &loaded.scenario, &loaded.text);
-    if let Some(device) = means.device {
+    // The run first: a scenario that a device refuses leaves no folder behind.
+    let mut run = Run::new(loaded.scenario, means)?;
+    if let Some(device) = means.device.filter(|_| run.sim().is_on_device()) {
         manifest.device = if device.info().kind.is_gpu() { "gpu" } else { "software" }.to_owned();
         manifest.adapter = Some(device.describe());
     }
     manifest.command = std::env::args().skip(1).collect();
-    // The run first: a scenario that a device refuses leaves no folder behind.
-    let run = Run::new(loaded.scenario, means)?;
     manifest.references = run.references();
     let path = match &args.out {
         Some(path) => path.clone(),

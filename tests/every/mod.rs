@@ -78,7 +78,7 @@ pub fn sim(scenario: Scenario, threads: usize, device: Option<&Device>) -> Sim {
 
 /// Who acts in a scenario before anything is learned.
 pub fn own(file: &Path) -> TabularPolicy {
-    run(small(file, 1, 1), 1).policy().clone()
+    run(small(file, 1, 1), 1).policy().expect("a table").clone()
 }
 
 /// Chances that differ from cell to cell and from step to step; some are zero, some are one.

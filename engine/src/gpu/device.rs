@@ -190,6 +190,8 @@ pub struct Device {
     pub(super) queue: wgpu::Queue,
     pub(super) budget: Budget,
     info: AdapterInfo,
+    /// Whether nobody asked for it: then what it cannot run goes to the processor.
+    optional: bool,
     fault: Arc<Mutex<Option<DeviceError>>>,
 }
 
@@ -203,6 +205,7 @@ impl Device {
         };
         match (found, choice) {
             (Some(adapter), DeviceChoice::Auto) if AdapterInfo::of(&adapter).lacks().is_some() => Ok(None),
+            (Some(adapter), DeviceChoice::Auto) => Ok(Some(Device { optional: true, ..Device::of(&adapter)? })),
             (Some(adapter), _) => Device::of(&adapter).map(Some),
             (None, DeviceChoice::Auto | DeviceChoice::Cpu) => Ok(None),
             (None, DeviceChoice::Gpu) => Err(DeviceError::NoAdapter {
@@ -237,7 +240,7 @@ impl Device {
         device.set_device_lost_callback(move |_, reason| first(&lost, DeviceError::Lost { reason }));
         let other = fault.clone();
         device.on_uncaptured_error(Arc::new(move |error| first(&other, meaning("running a kernel", error))));
-        Ok(Device { device, queue, budget: Budget::default(), info, fault })
+        Ok(Device { device, queue, budget: Budget::default(), info, optional: false, fault })
     }
 
     /// The same device, with rollouts cut up differently.
@@ -248,6 +251,11 @@ impl Device {
     /// The adapter.
     pub fn info(&self) -> &AdapterInfo {
         &self.info
+    }
+
+    /// Whether nobody asked for it by name: then an environment without a twin runs on the processor.
+    pub fn is_optional(&self) -> bool {
+        self.optional
     }
 
     /// The adapter in one line, for the manifest.

@@ -96,7 +96,7 @@ impl<'a> Parts<'a> {
         let own = under("environment", environment.typetag_name(), environment.check());
         if own.is_empty() {
             let spec = environment.spec();
-            problems.extend(self.of_methods(&spec));
+            problems.extend(self.of_methods(environment, &spec));
             problems.extend(self.of_constraints(environment, &spec));
             problems.extend(self.of_needs(environment, &spec));
             problems.extend(self.sizes(&spec));
@@ -106,13 +106,14 @@ impl<'a> Parts<'a> {
     }
 
     /// What each method has against the environment.
-    fn of_methods(&self, spec: &Spec) -> Vec<Problem> {
+    fn of_methods(&self, environment: &dyn Environment, spec: &Spec) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some(controller) = self.controller.read() {
-            problems.extend(under("controller", controller.typetag_name(), controller.check(spec)));
+            problems.extend(under("controller", controller.typetag_name(), controller.check(environment)));
         }
         if let Some(policy) = self.policy.read() {
             problems.extend(under("policy", policy.typetag_name(), policy.check(spec)));
+            problems.extend(sees(*policy, spec));
         }
         if let Some(optimizer) = self.optimizer.read() {
             problems.extend(under("optimizer", optimizer.typetag_name(), optimizer.check(spec)));
@@ -147,6 +148,11 @@ impl<'a> Parts<'a> {
             );
             let help = "choose an optimizer that learns from rollouts, or an environment with a finite model";
             problems.push(Problem::at("optimizer", message).help(help));
+        }
+        if let Some(policy) = self.policy.read().filter(|policy| policy.is_network() != needs.network) {
+            let (improves, is) = if needs.network { ("networks", "a table") } else { ("tables", "a network") };
+            let message = format!("{name} improves {improves}, and {} is {is}", policy.typetag_name());
+            problems.push(Problem::at("optimizer", message).help("`isonomy list optimizers` shows the others"));
         }
         if self.fairness.given() && !needs.trajectory {
             let message = format!("fairness rewards rewrite rollouts, and {name} does not learn from them here");
@@ -241,6 +247,20 @@ impl<'a> Parts<'a> {
                 .help("use fewer lanes, fewer agents or a shorter horizon")
         })
     }
+}
+
+/// Whether a policy can look at what the environment shows.
+fn sees(policy: &dyn Policy, spec: &Spec) -> Option<Problem> {
+    let numbers = !spec.observation.is_discrete();
+    let what = if numbers { "observations" } else { "actions" };
+    if policy.is_network() {
+        let message = "a network sees numbers, and this environment shows discrete observations";
+        return (!numbers).then(|| Problem::at("policy", message).help("use a table: `policy: {\"Softmax\": ()}`"));
+    }
+    (numbers || !spec.action.is_discrete()).then(|| {
+        let message = format!("this policy is a table, and the {what} of this environment are numbers");
+        Problem::at("policy", message).help("use a network: `policy: {\"Perceptron\": (hidden: [64, 64])}`")
+    })
 }
 
 /// Problems of a plugin, seen from the scenario.

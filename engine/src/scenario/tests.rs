@@ -98,8 +98,8 @@ crate::plugin!(Controller: Still, "()");
 
 #[typetag::serde]
 impl crate::controller::Controller for Still {
-    fn rule(&self, spec: &Spec) -> crate::policy::TabularPolicy {
-        crate::policy::TabularPolicy::uniform(spec, 1)
+    fn rule(&self, environment: &dyn Environment) -> crate::controller::Rule {
+        crate::controller::Rule::Table(crate::policy::TabularPolicy::uniform(&environment.spec(), 1))
     }
 }
 

@@ -1,17 +1,21 @@
 //! Sim: one World, one `Step` schedule, the order of its stages, and rollouts of many steps.
 
+mod host;
+pub(crate) mod lend;
 mod systems;
 
-use crate::columns::{self, Column, Group, Return, Reward, Row, Shaped, Stored, Taught, Utility};
+use crate::columns::{self, Column, Group, Measure, Return, Reward, Row, Shaped, Stored, Taught, Utility};
+use crate::controller::Rule;
 use crate::dynamics::Dynamics;
 use crate::environment::Environment;
 use crate::fairness::FairnessReward;
 use crate::fused::{self, Columns, Keys, Rules, Scratch};
 use crate::gpu;
+use crate::lanes::LaneRule;
 use crate::memory;
 use crate::metrics::Returns;
 use crate::noise::Phase;
-use crate::policy::{PolicyTable, TabularPolicy};
+use crate::policy::{NetworkPolicy, PolicyRef, PolicyTable, TabularPolicy};
 use crate::problem::Problem;
 use crate::rollout::Rollout;
 use crate::spec::Spec;
@@ -71,11 +75,20 @@ pub fn episode_ends(clock: Res<Clock>) -> bool {
 
 /// What the policy does where.
 #[derive(Resource)]
-struct Acting(PolicyTable);
+pub(crate) struct Acting(PolicyTable);
+
+/// What acts in its place.
+#[derive(Resource, Default)]
+pub(crate) enum Ruling {
+    #[default]
+    Nothing,
+    Rule(LaneRule),
+    Network(NetworkPolicy),
+}
 
 /// The trajectory that is being written.
 #[derive(Resource, Default)]
-struct Recording(Option<Rollout>);
+pub(crate) struct Recording(Option<Rollout>);
 
 /// Memory of the engine's own systems.
 #[derive(Resource)]
@@ -94,6 +107,10 @@ pub struct Builder {
     lend: Option<Lend>,
     start: Option<fn(&mut World)>,
     observation: Option<Stored>,
+    /// What moves whole lanes, where agents move together.
+    host: Option<Box<dyn host::Host>>,
+    /// Bytes of lanes that were not added because this machine has not got the memory.
+    too_large: Option<u128>,
     /// Whether the environment added systems of its own: then only the schedule can run it.
     scheduled: bool,
 }
@@ -108,6 +125,7 @@ impl Builder {
         world.insert_resource(Memory(Scratch::new(&rules)));
         world.insert_resource(rules);
         world.insert_resource(Acting(TabularPolicy::uniform(&spec, 1).table()));
+        world.init_resource::<Ruling>();
         world.init_resource::<Recording>();
         let rows = lanes * spec.agents() as usize * spec.tasks.len();
         let ledger = (Reward(0.0), Shaped(0.0), Utility(0.0), Return(0.0), Taught(0.0));
@@ -126,7 +144,19 @@ impl Builder {
         schedule.add_systems(record_rewards.in_set(Record));
         schedule.add_systems(finish.in_set(Reset));
         let stored = <(Reward, Shaped, Utility, Return, Taught)>::stored();
-        Builder { spec, lanes, world, schedule, stored, lend: None, start: None, observation: None, scheduled: false }
+        Builder {
+            spec,
+            lanes,
+            world,
+            schedule,
+            stored,
+            lend: None,
+            start: None,
+            observation: None,
+            host: None,
+            too_large: None,
+            scheduled: false,
+        }
     }
 
     /// Shapes of what is being built.
@@ -210,6 +240,9 @@ pub enum BuildError {
     /// The optimizer finds in the model that it cannot do what it is asked to.
     #[error("{0}")]
     Optimizer(Problem),
+    /// The controller acts in the lanes of another environment.
+    #[error("the controller's rule is for the lanes of another environment")]
+    Rule,
     /// This machine has not got the memory.
     #[error("the state of all lanes takes {} of memory, more than there is: use fewer lanes", memory::gib(*bytes))]
     Memory {
@@ -230,6 +263,9 @@ pub struct Sim {
     stored: Vec<Stored>,
     observation: Option<Stored>,
     lend: Option<Lend>,
+    host: Option<Box<dyn host::Host>>,
+    /// Names of what episodes are measured by.
+    measures: Vec<String>,
     scratch: Vec<Scratch>,
     device: Option<gpu::Batch>,
     /// Episodes that ended since returns were last taken.
@@ -259,9 +295,6 @@ impl Sim {
         setup: Setup<'_>,
     ) -> Result<Sim, BuildError> {
         let spec = environment.spec();
-        if let Some(device) = setup.device {
-            device.fits(&spec, setup.lanes)?;
-        }
         let bytes = memory::columns(&spec, setup.lanes as u64);
         if !memory::can_be_had(bytes) {
             return Err(BuildError::Memory { bytes });
@@ -269,7 +302,10 @@ impl Sim {
         let mut builder = Builder::new(spec.clone(), setup.lanes, Keys::new(setup.seed, setup.phase), fairness);
         environment.build(&mut builder);
         let Builder { mut world, mut schedule, stored, lend, start, observation, scheduled, .. } = builder;
-        let lend = lend.filter(|_| !scheduled);
+        if let Some(bytes) = builder.too_large {
+            return Err(BuildError::Memory { bytes });
+        }
+        let (lend, mut host) = (lend.filter(|_| !scheduled), builder.host);
         let expected = setup.lanes * spec.agents() as usize;
         let found = columns::column::<Group>(&mut world).len();
         if found != expected {
@@ -279,10 +315,17 @@ impl Sim {
         if let Some(start) = start {
             start(&mut world);
         }
+        if let Some(host) = &mut host {
+            host.start(&mut world);
+        }
+        let measures = host.as_ref().map(|host| host.measures().to_vec()).unwrap_or_default();
         let rules = world.resource::<Rules>();
         let scratch = (0..setup.threads.max(1)).map(|_| Scratch::new(rules)).collect();
-        let device = match setup.device {
+        let twin = rules.dynamics.as_ref().is_some_and(|dynamics| dynamics.twin().is_some());
+        let fit = |device: &&gpu::Device| !device.is_optional() || lend.is_some() && twin;
+        let device = match setup.device.filter(fit) {
             Some(device) => {
+                device.fits(&spec, setup.lanes)?;
                 let name = environment.typetag_name();
                 if lend.is_none() {
                     return Err(gpu::DeviceError::Scheduled { environment: name.to_owned() }.into());
@@ -292,12 +335,31 @@ impl Sim {
             None => None,
         };
         let lanes = setup.lanes;
-        Ok(Sim { spec, lanes, world, schedule, stored, observation, lend, scratch, device, episodes: 0 })
+        let host = host.filter(|_| !scheduled);
+        Ok(Sim {
+            spec,
+            lanes,
+            world,
+            schedule,
+            stored,
+            observation,
+            lend,
+            host,
+            measures,
+            scratch,
+            device,
+            episodes: 0,
+        })
     }
 
     /// The environment's shapes.
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// Whether rollouts run on a device.
+    pub fn is_on_device(&self) -> bool {
+        self.device.is_some()
     }
 
     /// Copies of the environment.
@@ -319,6 +381,35 @@ impl Sim {
     /// Sets what agents do.
     pub fn set_policy(&mut self, policy: &TabularPolicy) {
         self.world.resource_mut::<Acting>().0 = policy.table();
+        *self.world.resource_mut::<Ruling>() = Ruling::Nothing;
+    }
+
+    /// Lets a policy act. False where it is a network and the environment shows it nothing.
+    pub fn set_parametric(&mut self, policy: PolicyRef<'_>) -> bool {
+        match policy {
+            PolicyRef::Table(policy) => {
+                self.set_policy(policy);
+                true
+            }
+            PolicyRef::Network(policy) => {
+                *self.world.resource_mut::<Ruling>() = Ruling::Network(policy.clone());
+                self.host.is_some()
+            }
+        }
+    }
+
+    /// Lets a controller's rule act. False where the rule is for the lanes of another environment.
+    pub fn set_rule(&mut self, rule: &Rule) -> bool {
+        match rule {
+            Rule::Table(policy) => {
+                self.set_policy(policy);
+                true
+            }
+            Rule::Lane(rule) => {
+                *self.world.resource_mut::<Ruling>() = Ruling::Rule(rule.clone());
+                self.host.as_ref().is_some_and(|host| host.obeys(rule))
+            }
+        }
     }
 
     /// Makes one step, stage by stage.
@@ -364,22 +455,28 @@ impl Sim {
     }
 
     fn run(&mut self, horizon: usize, mut rollout: Option<&mut Rollout>) -> Result<(), gpu::DeviceError> {
-        let Some(lend) = &mut self.lend else {
-            self.run_schedule(horizon, rollout);
-            return Ok(());
-        };
         let first = self.world.resource::<Clock>().step;
         let steps = first..first + horizon as u64;
-        let (device, scratch, mut outcome) = (&mut self.device, &mut self.scratch, Ok(()));
-        lend(&mut self.world, &mut |rules, policy, columns| {
-            let rollout = rollout.as_deref_mut();
-            match device {
-                Some(device) => outcome = device.run(rules, policy, steps.clone(), columns, rollout),
-                None => fused::advance(rules, policy, steps.clone(), columns, rollout, scratch),
+        if let Some(host) = &mut self.host {
+            host.advance(&mut self.world, steps.clone(), rollout.as_deref_mut(), &mut self.scratch);
+            if let Some(rollout) = rollout {
+                host.look_ahead(&mut self.world, steps.end, rollout);
             }
-        });
-        outcome?;
-        self.look_ahead(rollout);
+        } else if let Some(lend) = &mut self.lend {
+            let (device, scratch, mut outcome) = (&mut self.device, &mut self.scratch, Ok(()));
+            lend(&mut self.world, &mut |rules, policy, columns| {
+                let rollout = rollout.as_deref_mut();
+                match device {
+                    Some(device) => outcome = device.run(rules, policy, steps.clone(), columns, rollout),
+                    None => fused::advance(rules, policy, steps.clone(), columns, rollout, scratch),
+                }
+            });
+            outcome?;
+            self.look_ahead(rollout);
+        } else {
+            self.run_schedule(horizon, rollout);
+            return Ok(());
+        }
         let mut clock = self.world.resource_mut::<Clock>();
         clock.step = steps.end;
         let limit = u64::from(clock.time_limit);
@@ -405,12 +502,16 @@ impl Sim {
         if let Some(written) = self.world.resource_mut::<Recording>().0.take() {
             *rollout = written;
         }
+        let made = self.steps();
+        if let Some(host) = &mut self.host {
+            host.look_ahead(&mut self.world, made, rollout);
+        }
         self.look_ahead(Some(rollout));
     }
 
     /// Whether rollouts bypass the schedule: the environment has dynamics and no systems of its own.
     pub fn is_fused(&self) -> bool {
-        self.lend.is_some()
+        self.lend.is_some() || self.host.is_some()
     }
 
     /// Mean returns of the episodes that ended since the last call, their sums `[tasks, lanes, agents]`, how many
@@ -426,6 +527,7 @@ impl Sim {
         if let Some(device) = &mut self.device {
             device.take_returns();
         }
+        let measures = self.take_measures(episodes);
         if episodes == 0 {
             return None;
         }
@@ -434,7 +536,18 @@ impl Sim {
         rules.expected = Some(returns.mean.clone());
         let agents = self.lanes as f64 * f64::from(self.spec.agents());
         let shaped = !rules.fairness.is_empty();
-        Some(Earnings { returns, sums, episodes, taught: shaped.then_some(taught_sum / agents / episodes as f64) })
+        let taught = shaped.then_some(taught_sum / agents / episodes as f64);
+        Some(Earnings { returns, sums, episodes, taught, measures })
+    }
+
+    /// What the episodes that ended were measured by, means over lanes and episodes.
+    fn take_measures(&mut self, episodes: u64) -> Vec<(String, f64)> {
+        let (count, ended) = (self.measures.len(), episodes as f64 * self.lanes as f64);
+        let sums = columns::column::<Measure>(&mut self.world);
+        let mean = |index| sums.iter().skip(index).step_by(count).map(|sum| sum.0).sum::<f64>() / ended;
+        let measures = self.measures.iter().cloned().zip((0..count).map(mean)).collect();
+        sums.fill(Measure(0.0));
+        measures
     }
 
     /// Sums of the returns since they were last taken, `[groups, tasks]`. A device adds them up in `f32` where it has
@@ -533,6 +646,8 @@ pub struct Earnings {
     pub episodes: u64,
     /// What an agent was taught in an episode, where a fairness reward is at work.
     pub taught: Option<f64>,
+    /// What the environment measures of an episode, by name.
+    pub measures: Vec<(String, f64)>,
 }
 
 /// The state of a [`Sim`].

@@ -1,7 +1,7 @@
 //! The engine's own systems, one stage after the other, and how a fused rollout borrows all columns at once.
 
 use super::{Acting, Clock, Memory, Recording};
-use crate::columns::{self, Column, Return, Reward, Shaped, Taught, Utility, scalars};
+use crate::columns::{self, Choice, Column, Return, Reward, Shaped, Taught, Utility, scalars};
 use crate::fused::{self, Columns, Ledger, Rules, Scratch, by_task};
 use crate::policy::PolicyTable;
 use bevy_ecs::prelude::*;
@@ -66,6 +66,13 @@ pub(super) fn record_choices<O: Column, A: Column>(
     let (Some(rollout), Some((observation, action))) = (&mut recording.0, columns::only(&mut agents)) else { return };
     let start = (clock.step - rollout.first_step) as usize * rollout.rows();
     rollout.observation.write(start, bytemuck::cast_slice(observation));
+    rollout.action.write(start, bytemuck::cast_slice(action));
+}
+
+/// Writes the actions of agents that move together; what they see is not kept.
+pub(super) fn record_actions(clock: Res<Clock>, mut recording: ResMut<Recording>, mut agents: Query<&Choice>) {
+    let (Some(rollout), Some(action)) = (&mut recording.0, columns::only(&mut agents)) else { return };
+    let start = (clock.step - rollout.first_step) as usize * rollout.rows();
     rollout.action.write(start, bytemuck::cast_slice(action));
 }
 

@@ -1,4 +1,5 @@
-use isonomy_engine::controller::Controller;
+use isonomy_engine::controller::{Controller, Rule};
+use isonomy_engine::environment::Environment;
 use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Probability;
@@ -24,7 +25,17 @@ const TOLERANCE: f64 = 1e-6;
 
 #[typetag::serde]
 impl Controller for Fixed {
-    fn rule(&self, spec: &Spec) -> TabularPolicy {
+    fn rule(&self, environment: &dyn Environment) -> Rule {
+        Rule::Table(self.table(&environment.spec()))
+    }
+
+    fn check(&self, environment: &dyn Environment) -> Vec<Problem> {
+        self.problems(&environment.spec())
+    }
+}
+
+impl Fixed {
+    fn table(&self, spec: &Spec) -> TabularPolicy {
         TabularPolicy::from_chances(spec, self.chances.len(), |step, group, observation, chances| {
             for (to, from) in chances.iter_mut().zip(&self.chances[step][group][observation]) {
                 *to = from.get();
@@ -32,8 +43,8 @@ impl Controller for Fixed {
         })
     }
 
-    fn check(&self, spec: &Spec) -> Vec<Problem> {
-        let mut problems = Vec::new();
+    fn problems(&self, spec: &Spec) -> Vec<Problem> {
+        let mut problems = super::countable(spec);
         if self.chances.len() != 1 && self.chances.len() != spec.time_limit as usize {
             let message = format!("{} entries for {} steps", self.chances.len(), spec.time_limit);
             problems.push(Problem::at("chances", message).help("one entry, or one for every step of the episode"));
@@ -81,8 +92,8 @@ mod tests {
     fn chances_are_taken_as_written() {
         let fixed = fixed("(chances: [[[[0.5, 0.5], [0.1, 0.9]], [[1, 0], [0, 1]]]])");
         let spec = two_groups(2, 2, 5);
-        assert!(fixed.check(&spec).is_empty());
-        let policy = fixed.rule(&spec);
+        assert!(fixed.problems(&spec).is_empty());
+        let policy = fixed.table(&spec);
         assert!((policy.chances(policy.cell(3, 0, 1))[1] - 0.9).abs() < 1e-15);
         assert_eq!(policy.chances(policy.cell(4, 1, 0)), [1.0, 0.0]);
     }
@@ -90,7 +101,7 @@ mod tests {
     #[test]
     fn every_mistake_is_reported_where_it_is() {
         let fixed = fixed("(chances: [[[[0.5, 0.4], [1]]], [[[1, 0], [0, 1]], [[1, 0], [0, 1]]]])");
-        let found: Vec<_> = fixed.check(&two_groups(2, 2, 5)).into_iter().map(|problem| problem.path).collect();
+        let found: Vec<_> = fixed.problems(&two_groups(2, 2, 5)).into_iter().map(|problem| problem.path).collect();
         assert_eq!(found, ["chances", "chances[0]", "chances[0][0][0]", "chances[0][0][1]"]);
     }
 }

@@ -1,6 +1,7 @@
-use isonomy_engine::controller::Controller;
+use isonomy_engine::controller::{Controller, Rule};
+use isonomy_engine::environment::Environment;
 use isonomy_engine::policy::TabularPolicy;
-use isonomy_engine::spec::Spec;
+use isonomy_engine::problem::Problem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,18 +16,11 @@ isonomy_engine::plugin!(Controller: Uniform, "()");
 
 #[typetag::serde]
 impl Controller for Uniform {
-    fn rule(&self, spec: &Spec) -> TabularPolicy {
-        TabularPolicy::uniform(spec, 1)
+    fn rule(&self, environment: &dyn Environment) -> Rule {
+        Rule::Table(TabularPolicy::uniform(&environment.spec(), 1))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shapes::two_groups;
-
-    #[test]
-    fn chances_are_equal() {
-        assert_eq!(Uniform {}.rule(&two_groups(3, 4, 5)).chances(5), [0.25; 4]);
+    fn check(&self, environment: &dyn Environment) -> Vec<Problem> {
+        super::countable(&environment.spec())
     }
 }

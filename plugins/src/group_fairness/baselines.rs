@@ -4,7 +4,7 @@ use super::opt_pess::Terms;
 use super::pi0::Pi0;
 use super::problem::Compare;
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::ParametricPolicy;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Finite, NonNegative};
 use isonomy_engine::spec::Spec;
@@ -56,7 +56,7 @@ impl Optimizer for CertaintyEquivalence {
         self.terms().check(spec)
     }
 
-    fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, _policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         self.terms().begin(setting, |_, _| Rule::CertaintyEquivalent, self.counts, self.rewards)
     }
 }
@@ -105,7 +105,7 @@ impl Optimizer for AlwaysPi0 {
         self.terms().check(spec)
     }
 
-    fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, _policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         self.terms().begin(setting, |_, _| Rule::Pi0, Counting::Pooled, RewardsAre::Known)
     }
 }

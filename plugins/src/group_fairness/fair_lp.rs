@@ -3,7 +3,7 @@ use super::problem::{Compare, FairPlan, FairProblem, Names, Reading, Rows};
 use super::program::Solver;
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{ParametricPolicy, PolicyRef, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Finite, Positive};
 use isonomy_engine::reference::Reference;
@@ -138,7 +138,7 @@ impl Optimizer for FairLp {
         problems
     }
 
-    fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, _policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let model = setting.model.expect("a scenario without a model is refused before");
         let problem = self.problem(&model, &setting.spec);
         let plan = problem.solve(self.solver).map_err(|error| Problem::at("", error.to_string()))?;
@@ -171,8 +171,8 @@ struct Planner {
 }
 
 impl Learner for Planner {
-    fn policy(&self) -> &TabularPolicy {
-        &self.policy
+    fn policy(&self) -> PolicyRef<'_> {
+        PolicyRef::Table(&self.policy)
     }
 
     fn update(&mut self, _rollout: &Rollout) -> Vec<(String, f64)> {

@@ -8,7 +8,7 @@ use super::problem::{Comparison, pairs};
 use super::program::{Part, Program, Solver};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::Learner;
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{PolicyRef, TabularPolicy};
 use isonomy_engine::reference::Reference;
 use isonomy_engine::rollout::Rollout;
 use isonomy_engine::spec::Spec;
@@ -295,8 +295,8 @@ impl Method {
 }
 
 impl Learner for FairLearner {
-    fn policy(&self) -> &TabularPolicy {
-        &self.state.policy
+    fn policy(&self) -> PolicyRef<'_> {
+        (&self.state.policy).into()
     }
 
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)> {

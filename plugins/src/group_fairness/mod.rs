@@ -37,7 +37,7 @@ use isonomy_engine::quantity::Finite;
 
 /// Whole episodes to count, and a model to be judged by.
 fn learner_needs() -> Needs {
-    Needs { trajectory: true, model: true, episodes: true }
+    Needs { trajectory: true, model: true, episodes: true, ..Needs::default() }
 }
 
 /// One weight per task: those written, or ones.

@@ -6,7 +6,7 @@ use super::pi0::Pi0;
 use super::problem::{Compare, FairProblem, Names};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::ParametricPolicy;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Finite, NonNegative, Positive};
 use isonomy_engine::spec::Spec;
@@ -102,7 +102,7 @@ impl Optimizer for OptPess {
         problems
     }
 
-    fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, _policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let rule = |spec: &Spec, compared: &[(Vec<usize>, f64)]| Rule::Cautious(self.caution(spec, compared));
         self.terms().begin(setting, rule, self.counts, self.rewards)
     }

@@ -1,5 +1,5 @@
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{ParametricPolicy, PolicyRef, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Finite, NonNegative, Positive};
 use isonomy_engine::rollout::{Codes, Rollout};
@@ -54,7 +54,8 @@ impl Optimizer for PolicyGradient {
         super::check(&self.weights, spec)
     }
 
-    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+        let policy = policy.into_table()?;
         let spec = setting.spec;
         let observations = spec.observation.count();
         let cells = spec.time_limit as usize * spec.groups.len() * observations as usize;
@@ -100,8 +101,8 @@ struct Reinforce {
 }
 
 impl Learner for Reinforce {
-    fn policy(&self) -> &TabularPolicy {
-        &self.policy
+    fn policy(&self) -> PolicyRef<'_> {
+        PolicyRef::Table(&self.policy)
     }
 
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)> {

@@ -1,6 +1,6 @@
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{ParametricPolicy, PolicyRef, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Finite;
 use isonomy_engine::rollout::Rollout;
@@ -37,7 +37,7 @@ impl Optimizer for ValueIteration {
         super::check(&self.weights, spec)
     }
 
-    fn begin(&self, _policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, _policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let model = setting.model.expect("a scenario without a model is refused before");
         let (policy, optimal) = greedy(&model, &setting.spec, &super::task_weights(&self.weights, model.tasks));
         Ok(Box::new(Planner { policy, optimal }))
@@ -63,8 +63,8 @@ struct Planner {
 }
 
 impl Learner for Planner {
-    fn policy(&self) -> &TabularPolicy {
-        &self.policy
+    fn policy(&self) -> PolicyRef<'_> {
+        PolicyRef::Table(&self.policy)
     }
 
     fn update(&mut self, _rollout: &Rollout) -> Vec<(String, f64)> {

@@ -1,4 +1,4 @@
-use isonomy_engine::policy::{Policy, TabularPolicy};
+use isonomy_engine::policy::{ParametricPolicy, Policy, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Finite;
 use isonomy_engine::spec::Spec;
@@ -32,14 +32,14 @@ impl Softmax {
 
 #[typetag::serde]
 impl Policy for Softmax {
-    fn initial(&self, spec: &Spec) -> TabularPolicy {
+    fn initial(&self, spec: &Spec, _seed: u64) -> ParametricPolicy {
         let mut policy = TabularPolicy::uniform(spec, self.steps(spec));
         if !self.bias.is_empty() {
             for cell in policy.logits.chunks_exact_mut(self.bias.len()) {
                 cell.iter_mut().zip(&self.bias).for_each(|(logit, bias)| *logit = bias.get());
             }
         }
-        policy
+        ParametricPolicy::Table(policy)
     }
 
     fn check(&self, spec: &Spec) -> Vec<Problem> {
@@ -61,10 +61,10 @@ mod tests {
     #[test]
     fn begins_uniform_or_biased() {
         let spec = two_groups(3, 2, 5);
-        let policy = Softmax::default().initial(&spec);
+        let policy = Softmax::default().initial(&spec, 0).into_table().unwrap();
         assert_eq!((policy.steps, policy.chances(7)), (5, vec![0.5, 0.5]));
         let softmax: Softmax = ron::from_str("(stationary: true, bias: [0, 1])").unwrap();
-        let policy = softmax.initial(&spec);
+        let policy = softmax.initial(&spec, 0).into_table().unwrap();
         assert_eq!(policy.steps, 1);
         assert!((policy.chances(0)[1] - 1.0 / (1.0 + (-1f64).exp())).abs() < 1e-15);
     }

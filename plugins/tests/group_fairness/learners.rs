@@ -39,7 +39,7 @@ impl Trial {
         assert_eq!(optimizer.check(&spec), []);
         let model = Arc::new(model);
         let setting = Setting { spec: spec.clone(), model: Some(model.clone()), seed };
-        let learner = optimizer.begin(TabularPolicy::uniform(&spec, 1), setting).expect("can begin");
+        let learner = optimizer.begin(TabularPolicy::uniform(&spec, 1).into(), setting).expect("can begin");
         let rollout = Rollout::new(&spec, 1, model.horizon, 0, false);
         Trial { model, rollout, learner, random: Random(seed), report: Vec::new() }
     }
@@ -57,7 +57,7 @@ impl Trial {
         for group in 0..groups {
             let mut state = draw(&mut self.random, model.start(group));
             for step in 0..model.horizon {
-                let policy = self.learner.policy();
+                let policy = self.learner.policy().table().expect("a table");
                 let action = draw(&mut self.random, &policy.chances(policy.cell(step, group, state)));
                 rollout.observation.set(step * groups + group, state as u32);
                 rollout.action.set(step * groups + group, action as u32);
@@ -241,7 +241,7 @@ fn an_unfair_pi0_is_refused() {
     let refused = |text: &str| {
         let optimizer: OptPess = read(text);
         let setting = Setting { spec: spec.clone(), model: Some(model.clone()), seed: 1 };
-        match optimizer.begin(TabularPolicy::uniform(&spec, 1), setting) {
+        match optimizer.begin(TabularPolicy::uniform(&spec, 1).into(), setting) {
             Ok(_) => panic!("accepted: {text}"),
             Err(problem) => problem.to_string(),
         }

@@ -344,11 +344,11 @@ fn played(model: TabularModel, text: &str) -> Result<Vec<(String, f64)>, String>
     }
     let setting = Setting { spec: spec.clone(), model: Some(Arc::new(model.clone())), seed: 1 };
     let mut learner =
-        optimizer.begin(TabularPolicy::uniform(&spec, 1), setting).map_err(|problem| problem.to_string())?;
+        optimizer.begin(TabularPolicy::uniform(&spec, 1).into(), setting).map_err(|problem| problem.to_string())?;
     let report = learner.update(&Rollout::new(&spec, 1, 0, 0, false));
-    let (snapshot, policy) = (learner.snapshot(), learner.policy().clone());
+    let (snapshot, policy) = (learner.snapshot(), learner.policy().table().expect("a table").clone());
     learner.restore(&snapshot).expect("its own");
-    assert_eq!(*learner.policy(), policy);
+    assert_eq!(*learner.policy().table().expect("a table"), policy);
     Ok(report)
 }
 

@@ -3,7 +3,7 @@
 use isonomy_engine::noise::{Key, Phase, Purpose};
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
 use isonomy_engine::plugin;
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{ParametricPolicy, PolicyRef, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Positive;
 use isonomy_engine::rollout::Rollout;
@@ -28,7 +28,8 @@ impl Optimizer for HillClimb {
         Needs { trajectory: true, ..Needs::default() }
     }
 
-    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+        let policy = policy.into_table()?;
         let key = Key::new(setting.seed, Phase::Training, Purpose::Learner);
         let memory = Memory { best: policy.clone(), tried: policy, most: f64::NEG_INFINITY, updates: 0 };
         Ok(Box::new(Climber { step: self.step.get(), key, memory }))
@@ -51,8 +52,8 @@ struct Memory {
 }
 
 impl Learner for Climber {
-    fn policy(&self) -> &TabularPolicy {
-        &self.memory.tried
+    fn policy(&self) -> PolicyRef<'_> {
+        (&self.memory.tried).into()
     }
 
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)> {

@@ -9,7 +9,7 @@ use super::window::Window;
 use isonomy_engine::metrics::Returns;
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Learner, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{PolicyRef, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::rollout::Rollout;
 use isonomy_engine::run::of_returns;
@@ -355,8 +355,8 @@ impl<M: Method + 'static> Blocks<M> {
 }
 
 impl<M: Method + 'static> Learner for Blocks<M> {
-    fn policy(&self) -> &TabularPolicy {
-        &self.state.acting
+    fn policy(&self) -> PolicyRef<'_> {
+        (&self.state.acting).into()
     }
 
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)> {

@@ -4,7 +4,7 @@ use super::learning::Learning;
 use super::limits::{Limits, Row};
 use super::trust_region::{Case, Steps, TrustRegion, conjugate_gradient, constrained_step, constrained_steps, dot};
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{ParametricPolicy, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::NonNegative;
 use isonomy_engine::spec::Spec;
@@ -72,7 +72,8 @@ impl Optimizer for Cpo {
         self.learning.check(&self.constraints, spec)
     }
 
-    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+        let policy = policy.into_table()?;
         Blocks::begin(self.clone(), &self.constraints, &self.learning, 0.0, policy, setting)
     }
 }

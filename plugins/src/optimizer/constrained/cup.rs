@@ -6,7 +6,7 @@ use super::limits::Limits;
 use super::multipliers::Multipliers;
 use super::ppo_lagrangian;
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{ParametricPolicy, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Positive;
 use isonomy_engine::spec::Spec;
@@ -67,7 +67,8 @@ impl Optimizer for Cup {
         self.learning.check(&self.constraints, spec)
     }
 
-    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+        let policy = policy.into_table()?;
         let initial = self.multipliers.initial.get();
         Blocks::begin(self.clone(), &self.constraints, &self.learning, initial, policy, setting)
     }

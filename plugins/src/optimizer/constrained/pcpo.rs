@@ -5,7 +5,7 @@ use super::learning::Learning;
 use super::limits::{Limits, Row};
 use super::trust_region::{TrustRegion, dot, free_length, projected_step};
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
-use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::policy::{ParametricPolicy, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::NonNegative;
 use isonomy_engine::spec::Spec;
@@ -67,7 +67,8 @@ impl Optimizer for Pcpo {
         self.learning.check(&self.constraints, spec)
     }
 
-    fn begin(&self, policy: TabularPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+    fn begin(&self, policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
+        let policy = policy.into_table()?;
         Blocks::begin(self.clone(), &self.constraints, &self.learning, 0.0, policy, setting)
     }
 }

@@ -1,0 +1,458 @@
+//! Lanes whose agents move together, hosted: each goes through all stages of all steps while it is in the cache.
+
+use super::lend::Lender;
+use super::{Builder, Clock, Recording, Ruling, Stage, systems};
+use crate::columns::{Choice, Measure, Stored};
+use crate::fused::{Ledger, Rules, Scratch, Steps, Tile, Tracks, choose};
+use crate::lanes::{At, Cache, LaneController, LaneDynamics, LaneRule, LaneState, View};
+use crate::memory;
+use crate::noise::Key;
+use crate::policy::{NetworkPolicy, PolicyTable, Workspace};
+use crate::rollout::Rollout;
+use crate::stream;
+use bevy_ecs::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
+
+impl Builder {
+    /// Agents of lanes that move by `dynamics`, together. Nothing else is needed, and a rollout runs fused.
+    pub fn lanes_of<D: LaneDynamics>(&mut self, dynamics: D) -> &mut Self {
+        let (host, limit) = (Lanes::new(dynamics), u64::from(self.spec.time_limit));
+        let bytes = D::State::bytes(&host.law.counts) * self.lanes as u128;
+        if !memory::can_be_had(bytes) {
+            self.too_large = Some(bytes);
+            return self;
+        }
+        self.spawn_agents(|_, _| (Choice(0),));
+        D::State::spawn(&mut self.world, self.lanes, &host.law.counts);
+        self.world.spawn_batch(std::iter::repeat_n(Measure(0.0), self.lanes * host.law.measures.len()));
+        self.stored.extend(D::State::stored());
+        self.stored.push(Stored::of::<Measure>());
+        let (mut record, mut act) = (host.again(), host.again());
+        let (mut transition, mut restart) = (host.again(), host.again());
+        let record = move |world: &mut World| {
+            record.record(world, false, |rollout, step| {
+                let start = (step - rollout.first_step) as usize * rollout.rows() * rollout.size;
+                Some(&mut rollout.features[start..])
+            })
+        };
+        let act = move |world: &mut World| act.each(world, |lane, step| lane.act(step));
+        self.schedule.add_systems((record, act, systems::record_actions).chain().in_set(Stage::Act));
+        let transition = move |world: &mut World| transition.each(world, |lane, step| lane.transition(step));
+        self.schedule.add_systems(transition.in_set(Stage::Transition));
+        let restart = move |world: &mut World| {
+            restart.record(world, true, |rollout, step| {
+                let episode = step / limit - rollout.first_step / limit;
+                let start = episode as usize * rollout.rows() * rollout.size;
+                Some(&mut rollout.final_features[start..])
+            });
+            restart.each(world, |lane, step| lane.restart(step));
+        };
+        self.schedule.add_systems(restart.in_set(Stage::Reset).after(systems::finish));
+        self.host = Some(Box::new(host));
+        self
+    }
+}
+
+/// A [`LaneDynamics`] whose type has been forgotten.
+pub(super) trait Host: Send + Sync {
+    /// Starts the first episodes.
+    fn start(&mut self, world: &mut World);
+
+    /// Advances all lanes, sharing them out over the threads that `scratch` has room for.
+    fn advance(&mut self, world: &mut World, steps: Steps, rollout: Option<&mut Rollout>, scratch: &mut [Scratch]);
+
+    /// Writes what agents see after `made` steps, in the trajectory that ends there.
+    fn look_ahead(&mut self, world: &mut World, made: u64, rollout: &mut Rollout);
+
+    /// Names of what episodes are measured by.
+    fn measures(&self) -> &[String];
+
+    /// Whether a rule is for these lanes.
+    fn obeys(&self, rule: &LaneRule) -> bool;
+}
+
+/// The dynamics with what they always answer the same.
+struct Law<D> {
+    dynamics: D,
+    counts: Vec<usize>,
+    draws: usize,
+    start_draws: usize,
+    measures: Vec<String>,
+}
+
+struct Lanes<D> {
+    law: Arc<Law<D>>,
+    cache: Cache,
+}
+
+impl<D: LaneDynamics> Lanes<D> {
+    fn new(dynamics: D) -> Self {
+        let (counts, measures) = (dynamics.counts(), dynamics.measures());
+        let (draws, start_draws) = (dynamics.draws(), dynamics.start_draws());
+        Lanes { law: Arc::new(Law { dynamics, counts, draws, start_draws, measures }), cache: Cache::default() }
+    }
+
+    fn again(&self) -> Self {
+        Lanes { law: self.law.clone(), cache: Cache::default() }
+    }
+
+    /// Does one thing with every lane, in one step of the schedule.
+    fn each(&mut self, world: &mut World, what: impl FnMut(&mut Lane<'_, '_, D>, u64)) {
+        let step = world.resource::<Clock>().step;
+        self.each_at(world, step, what);
+    }
+
+    fn each_at(&mut self, world: &mut World, step: u64, mut what: impl FnMut(&mut Lane<'_, '_, D>, u64)) {
+        self.with(world, |law, mut part, acting| {
+            let mut scratch = Scratch::new(acting.rules);
+            let mut own = acting.own(law);
+            for index in 0..part.lanes {
+                what(&mut Lane::of(law, &mut part, acting, index, &mut scratch, &mut own), step);
+            }
+        });
+    }
+
+    /// Writes what agents see to a part of the trajectory that is being recorded, if one is.
+    fn record(&mut self, world: &mut World, last: bool, part: impl FnOnce(&mut Rollout, u64) -> Option<&mut [f32]>) {
+        let step = world.resource::<Clock>().step;
+        let Some(mut rollout) = world.resource_mut::<Recording>().0.take() else { return };
+        if rollout.size > 0
+            && let Some(features) = part(&mut rollout, step)
+        {
+            self.see(world, step, last, features);
+        }
+        world.resource_mut::<Recording>().0 = Some(rollout);
+    }
+
+    /// Writes what all agents see, `[lanes, agents, size]`.
+    fn see(&mut self, world: &mut World, step: u64, last: bool, features: &mut [f32]) {
+        let mut rest = features;
+        self.each_at(world, step, |lane, step| {
+            let seen = lane.see(step, last);
+            let (mine, after) = std::mem::take(&mut rest).split_at_mut(seen.len());
+            mine.copy_from_slice(seen);
+            rest = after;
+        });
+    }
+
+    fn with(&mut self, world: &mut World, what: impl FnOnce(&Law<D>, Part<'_, D>, Acting<'_, D>)) {
+        let law = &*self.law;
+        D::State::lend(&mut self.cache, world, |lender, state| {
+            let Lender { rules, table, ruling, action, ledger, measures } = lender;
+            let lanes = action.len() / rules.group.len().max(1);
+            let actor = match ruling {
+                Ruling::Nothing => Actor::Table(table),
+                Ruling::Rule(rule) => rule.of::<D>().map_or(Actor::Table(table), Actor::Rule),
+                Ruling::Network(policy) => Actor::Network(policy),
+            };
+            let acting = Acting { rules, actor };
+            what(law, Part { first: 0, lanes, state, action, ledger, measures }, acting);
+        });
+    }
+}
+
+impl<D: LaneDynamics> Host for Lanes<D> {
+    fn start(&mut self, world: &mut World) {
+        self.each(world, |lane, step| lane.start(step));
+    }
+
+    fn advance(&mut self, world: &mut World, steps: Steps, rollout: Option<&mut Rollout>, scratch: &mut [Scratch]) {
+        let tracks = rollout.map(Tracks::of).unwrap_or_default();
+        self.with(world, |law, part, acting| {
+            let share = part.lanes.div_ceil(scratch.len().max(1));
+            if share == part.lanes {
+                if let Some(scratch) = scratch.first_mut() {
+                    part.advance(law, acting, steps, tracks, scratch);
+                }
+                return;
+            }
+            std::thread::scope(|scope| {
+                let (mut part, mut tracks) = (part, tracks);
+                for scratch in scratch {
+                    let take = share.min(part.lanes);
+                    let (mine, rest) = part.split_at_mut(law, take);
+                    let (my_tracks, rest_of_tracks) = tracks.split_at_mut(take * acting.rules.group.len());
+                    let steps = steps.clone();
+                    scope.spawn(move || mine.advance(law, acting, steps, my_tracks, scratch));
+                    (part, tracks) = (rest, rest_of_tracks);
+                }
+            });
+        });
+    }
+
+    fn look_ahead(&mut self, world: &mut World, made: u64, rollout: &mut Rollout) {
+        if rollout.size > 0 {
+            self.see(world, made, false, &mut rollout.next_features);
+        }
+    }
+
+    fn measures(&self) -> &[String] {
+        &self.law.measures
+    }
+
+    fn obeys(&self, rule: &LaneRule) -> bool {
+        rule.of::<D>().is_some()
+    }
+}
+
+/// Who acts, by which rules.
+struct Acting<'a, D: LaneDynamics> {
+    rules: &'a Rules,
+    actor: Actor<'a, D>,
+}
+
+enum Actor<'a, D: LaneDynamics> {
+    Table(&'a PolicyTable),
+    Rule(&'a dyn LaneController<D>),
+    Network(&'a NetworkPolicy),
+}
+
+impl<D: LaneDynamics> Clone for Actor<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: LaneDynamics> Copy for Actor<'_, D> {}
+
+impl<D: LaneDynamics> Clone for Acting<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: LaneDynamics> Copy for Acting<'_, D> {}
+
+impl<D: LaneDynamics> Acting<'_, D> {
+    /// Room for a lane.
+    fn own(&self, law: &Law<D>) -> Own {
+        let agents = self.rules.group.len();
+        let acts = match self.actor {
+            Actor::Table(_) => agents,
+            Actor::Rule(rule) => rule.draws(),
+            Actor::Network(policy) => policy.draws() * agents,
+        };
+        Own {
+            words: vec![0; law.draws.max(law.start_draws).max(acts)],
+            unseen: vec![0; agents],
+            features: vec![0.0; agents * self.rules.size],
+            workspace: Workspace::default(),
+            measures: vec![0.0; law.measures.len()],
+        }
+    }
+}
+
+/// Memory that a thread needs beside its [`Scratch`].
+struct Own {
+    words: Vec<u32>,
+    /// What a table sees of numbers: one value.
+    unseen: Vec<u32>,
+    /// What the agents of a lane see.
+    features: Vec<f32>,
+    workspace: Workspace,
+    measures: Vec<f64>,
+}
+
+/// Some neighbouring lanes.
+struct Part<'a, D: LaneDynamics> {
+    first: usize,
+    lanes: usize,
+    state: View<'a, D>,
+    action: &'a mut [u32],
+    ledger: Ledger<'a>,
+    measures: &'a mut [f64],
+}
+
+impl<'a, D: LaneDynamics> Part<'a, D> {
+    fn split_at_mut(self, law: &Law<D>, lanes: usize) -> (Self, Self) {
+        let agents = self.action.len() / self.lanes.max(1);
+        let (state, state_rest) = D::State::split_at_mut(self.state, &law.counts, lanes);
+        let (action, action_rest) = self.action.split_at_mut(lanes * agents);
+        let (ledger, ledger_rest) = self.ledger.split_at_mut(lanes * agents);
+        let (measures, measures_rest) = self.measures.split_at_mut(lanes * law.measures.len());
+        let rest = (self.first + lanes, self.lanes - lanes);
+        (
+            Part { first: self.first, lanes, state, action, ledger, measures },
+            Part {
+                first: rest.0,
+                lanes: rest.1,
+                state: state_rest,
+                action: action_rest,
+                ledger: ledger_rest,
+                measures: measures_rest,
+            },
+        )
+    }
+
+    fn advance(
+        mut self,
+        law: &Law<D>,
+        acting: Acting<'_, D>,
+        steps: Steps,
+        mut tracks: Tracks<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let mut own = acting.own(law);
+        for index in 0..self.lanes {
+            let mut lane = Lane::of(law, &mut self, acting, index, scratch, &mut own);
+            lane.load();
+            let (mut episodes, numbers) = (0, lane.rows.start * tracks.size..lane.rows.end * tracks.size);
+            for (t, step) in steps.clone().enumerate() {
+                if let Some(track) = tracks.features.get_mut(t) {
+                    track[numbers.clone()].copy_from_slice(lane.see(step, false));
+                }
+                lane.act(step);
+                if let Some(track) = tracks.action.get_mut(t) {
+                    track.write(lane.rows.start, &lane.part.action[lane.rows.clone()]);
+                }
+                lane.moves(step);
+                lane.credit(t, step, &mut tracks);
+                if acting.rules.ends(step) {
+                    if let Some(track) = tracks.final_features.get_mut(episodes) {
+                        track[numbers.clone()].copy_from_slice(lane.see(step, true));
+                    }
+                    episodes += 1;
+                    lane.finish();
+                    lane.restart(step);
+                }
+            }
+            lane.store();
+        }
+        stream::fence();
+    }
+}
+
+/// One lane of a part.
+struct Lane<'a, 'p, D: LaneDynamics> {
+    law: &'a Law<D>,
+    part: &'a mut Part<'p, D>,
+    acting: Acting<'a, D>,
+    index: usize,
+    rows: Range<usize>,
+    scratch: &'a mut Scratch,
+    own: &'a mut Own,
+}
+
+impl<'a, 'p, D: LaneDynamics> Lane<'a, 'p, D> {
+    fn of(
+        law: &'a Law<D>,
+        part: &'a mut Part<'p, D>,
+        acting: Acting<'a, D>,
+        index: usize,
+        scratch: &'a mut Scratch,
+        own: &'a mut Own,
+    ) -> Self {
+        let agents = acting.rules.group.len();
+        Lane { law, part, acting, index, rows: index * agents..(index + 1) * agents, scratch, own }
+    }
+
+    /// Where this lane is in `step`, with its words of the stream `step`.
+    fn at<'w>(&self, key: Key, step: u64, words: &'w mut [u32]) -> At<'w> {
+        let (rules, lane) = (self.acting.rules, self.part.first + self.index);
+        key.fill(step, (lane * words.len()) as u64, words);
+        At { lane, episode: step / u64::from(rules.time_limit), elapsed: rules.elapsed(step), words }
+    }
+
+    /// Starts the episode that begins after `made` steps.
+    fn start(&mut self, made: u64) {
+        let mut words = std::mem::take(&mut self.own.words);
+        let at = self.at(self.acting.rules.keys.reset, made, &mut words[..self.law.start_draws]);
+        self.law.dynamics.start(at, D::State::lane(&mut self.part.state, &self.law.counts, self.index));
+        self.own.words = words;
+    }
+
+    /// What the agents see before `step`, or of where the last step of an episode led, `[agents, size]`.
+    fn see(&mut self, step: u64, last: bool) -> &[f32] {
+        let mut at = self.at(self.acting.rules.keys.transition, step, &mut []);
+        at.elapsed += u32::from(last);
+        let state = D::State::lane(&mut self.part.state, &self.law.counts, self.index);
+        self.law.dynamics.observe(at, D::State::shared(&state), &mut self.own.features);
+        &self.own.features
+    }
+
+    fn act(&mut self, step: u64) {
+        let mut words = std::mem::take(&mut self.own.words);
+        let (rules, rows) = (self.acting.rules, self.rows.clone());
+        match self.acting.actor {
+            Actor::Table(table) => {
+                let first = ((self.part.first + self.index) * rows.len()) as u64;
+                let (unseen, words) = (&self.own.unseen, &mut words[..rows.len()]);
+                choose(rules, table, step, first, unseen, words, &mut self.part.action[rows]);
+            }
+            Actor::Rule(rule) => {
+                let at = self.at(rules.keys.policy, step, &mut words[..rule.draws()]);
+                let state = D::State::lane(&mut self.part.state, &self.law.counts, self.index);
+                rule.act(&self.law.dynamics, at, D::State::shared(&state), &mut self.part.action[rows]);
+            }
+            Actor::Network(policy) => {
+                self.see(step, false);
+                let words = self.at(rules.keys.policy, step, &mut words[..policy.draws() * rows.len()]).words;
+                let Own { features, workspace, .. } = &mut *self.own;
+                policy.act(features, words, workspace, &mut self.part.action[rows]);
+            }
+        }
+        self.own.words = words;
+    }
+
+    /// Moves the lane; what it earns stands in the scratch.
+    fn moves(&mut self, step: u64) {
+        let mut words = std::mem::take(&mut self.own.words);
+        let at = self.at(self.acting.rules.keys.transition, step, &mut words[..self.law.draws]);
+        let state = D::State::lane(&mut self.part.state, &self.law.counts, self.index);
+        let reward = &mut self.scratch.reward[..self.rows.len() * self.acting.rules.tasks];
+        self.law.dynamics.step(at, &self.part.action[self.rows.clone()], state, reward);
+        self.own.words = words;
+    }
+
+    /// The same in the schedule, where the ledger is credited later.
+    fn transition(&mut self, step: u64) {
+        self.moves(step);
+        let earned = self.scratch.reward.chunks_exact(self.rows.len());
+        for (block, earned) in self.part.ledger.reward.iter_mut().zip(earned) {
+            block[self.rows.clone()].copy_from_slice(earned);
+        }
+    }
+
+    /// Measures the episode that `step` ended, and starts the next.
+    fn restart(&mut self, step: u64) {
+        let count = self.law.measures.len();
+        {
+            let state = D::State::lane(&mut self.part.state, &self.law.counts, self.index);
+            self.law.dynamics.measure(D::State::shared(&state), &mut self.own.measures);
+        }
+        let sums = &mut self.part.measures[self.index * count..][..count];
+        for (sum, measure) in sums.iter_mut().zip(&self.own.measures) {
+            *sum += measure;
+        }
+        self.start(step + 1);
+    }
+
+    fn load(&mut self) {
+        let rows = self.rows.clone();
+        tile(self.acting.rules, &rows, self.scratch).load(&self.part.ledger, rows);
+    }
+
+    fn credit(&mut self, t: usize, step: u64, tracks: &mut Tracks<'_>) {
+        let rows = self.rows.clone();
+        let mut tile = tile(self.acting.rules, &rows, self.scratch);
+        tile.credit(&mut tracks.reward, t, rows.clone());
+        tile.shape(step);
+        tile.track(&mut tracks.shaped, t, rows);
+    }
+
+    fn finish(&mut self) {
+        let rows = self.rows.clone();
+        tile(self.acting.rules, &rows, self.scratch).finish(&mut self.part.ledger, rows);
+    }
+
+    fn store(&mut self) {
+        let rows = self.rows.clone();
+        tile(self.acting.rules, &rows, self.scratch).store(&mut self.part.ledger, rows);
+    }
+}
+
+/// A lane as the tile that credits and shapes what was earned.
+fn tile<'a>(rules: &'a Rules, rows: &Range<usize>, scratch: &'a mut Scratch) -> Tile<'a> {
+    Tile { rules, first: rows.start as u64, len: rows.len(), scratch }
+}
