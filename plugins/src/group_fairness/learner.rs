@@ -245,7 +245,7 @@ impl Method {
         Program {
             parts: (0..self.model.groups).map(part).collect(),
             rows: pairs(&comparisons, &vec![1.0; groups.len()], &groups),
-            levels: 0,
+            levels: Vec::new(),
         }
     }
 
