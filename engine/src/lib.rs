@@ -41,6 +41,7 @@ pub mod problem;
 pub mod public;
 pub mod quantity;
 pub mod record;
+pub mod reference;
 pub mod rollout;
 pub mod run;
 pub mod scenario;

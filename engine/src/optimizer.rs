@@ -4,6 +4,7 @@ use crate::model::TabularModel;
 use crate::policy::{ParametricPolicy, PolicyRef};
 use crate::problem::Problem;
 use crate::public::PublicSignal;
+use crate::reference::Reference;
 use crate::rollout::Rollout;
 use crate::spec::Spec;
 use std::sync::Arc;
@@ -63,6 +64,12 @@ pub trait Learner: Send {
     fn learn(&mut self, rollout: &Rollout) -> bool {
         self.update(rollout);
         true
+    }
+
+    /// What its metrics are to be compared with in reports, asked before the first update. `episodes` are those that
+    /// an iteration adds to sums.
+    fn references(&self, _episodes: u64) -> Vec<Reference> {
+        Vec::new()
     }
 
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.

@@ -8,6 +8,7 @@ use crate::model::TabularModel;
 use crate::noise::Phase;
 use crate::optimizer::{Learner, Setting};
 use crate::policy::TabularPolicy;
+use crate::reference::Reference;
 use crate::rollout::Rollout;
 use crate::scenario::Scenario;
 use crate::sim::{BuildError, Earnings, Setup, Sim, Snapshot};
@@ -146,6 +147,23 @@ impl Run {
     /// The policy that acts next, where it is a table.
     pub fn policy(&self) -> Option<&TabularPolicy> {
         self.actor.policy()
+    }
+
+    /// What metrics are to be compared with in reports: what the learner and the constraints say, in this order.
+    pub fn references(&self) -> Vec<Reference> {
+        let spec = self.sim.spec();
+        let episodes = self.scenario.lanes.get() as usize * (self.horizon / spec.time_limit as usize);
+        let mut references = match &self.actor {
+            Actor::Learner(learner) => learner.references(episodes as u64),
+            Actor::Rule(_) => Vec::new(),
+        };
+        for reference in self.scenario.constraints.iter().flat_map(|constraint| constraint.references(spec)) {
+            if !references.contains(&reference) {
+                references.push(reference);
+            }
+        }
+        references.retain(Reference::is_finite);
+        references
     }
 
     /// Iterations done.

@@ -127,6 +127,7 @@ fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Option<Run>, Folder)>,
         manifest.adapter = Some(device.describe());
     }
     manifest.command = std::env::args().skip(1).collect();
+    manifest.references = run.references();
     let path = match &args.out {
         Some(path) => path.clone(),
         None => next_free(&Path::new("runs").join(&name))?,
