@@ -13,7 +13,8 @@ pub trait FairnessReward: std::fmt::Debug + Send + Sync {
     /// Rewrites `batch.shaped`, which holds the paid rewards, or what the plugin listed before made of them.
     fn shape(&self, batch: RewardBatch<'_>);
 
-    /// Whether it keeps a number of its own for every agent and task, [`RewardBatch::memory`].
+    /// Whether it keeps a number of its own for every agent and task, [`RewardBatch::memory`]. Then it has no twin: a device
+    /// remembers nothing.
     fn remembers(&self) -> bool {
         false
     }

@@ -1,5 +1,6 @@
 use super::judge::tolerances;
-use super::problem::{Compare, FairPlan, FairProblem, Names, Reading, Rows};
+use super::plan::FairPlan;
+use super::problem::{Compare, FairProblem, Names, Reading, Rows};
 use super::program::Solver;
 use isonomy_engine::constraint::{Constraint, OccupancyRow};
 use isonomy_engine::model::TabularModel;
@@ -21,7 +22,8 @@ use serde::{Deserialize, Serialize};
 /// `welfare` it maximises `W(x)`, `x_z = Σ_m w_{z,m} J_{z,m}`, for any welfare that is linear by pieces (Ogryczak & Śliwiński
 /// 2003); `constraints` adds the rows of any constraint that is linear in occupancies.
 /// Song, Jiang, Chandra & Zhang, arXiv 2503.07817; Satija, Lazaric, Pirotta & Pineau, TMLR 04/2023 (one task).
-/// Reports `objective`, `gap` and `gap_task_N`, all exact; `iterations` and `columns` of the solver; and
+/// Reports `objective`, `gap` and `gap_task_N`, all exact; `iterations` and `columns` of the solver;
+/// `unreached`, the decisions that nobody ever faces under the plan, where its policy is uniform;
 /// `price.ROW`, what the objective would gain per unit of ε, for the rows that bind (clarabel and Dantzig–Wolfe only).
 ///
 /// Surprises: it plans before the first step, so the policy it is given never acts and there is nothing to learn later.
@@ -68,9 +70,9 @@ isonomy_engine::plugin!(Optimizer: FairLp, "(epsilon: 0.5)");
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Tolerance {
-    /// In every task the same.
+    /// A number from 0 up, or `inf`; in every task the same.
     Same(f64),
-    /// One per task.
+    /// One such number per task.
     PerTask(Vec<f64>),
 }
 
@@ -219,6 +221,7 @@ fn report(plan: &FairPlan, tasks: usize) -> Vec<(String, f64)> {
     report.extend(gaps.iter().enumerate().map(|(task, gap)| (format!("gap_task_{}", task + 1), *gap)));
     report.push(("iterations".to_owned(), plan.iterations as f64));
     report.push(("columns".to_owned(), plan.columns as f64));
+    report.push(("unreached".to_owned(), plan.unreached as f64));
     let binding = plan.rows.iter().filter(|row| row.binds());
     report.extend(binding.filter_map(|row| Some((format!("price.{}", row.name), row.price?))));
     report

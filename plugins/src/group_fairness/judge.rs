@@ -2,7 +2,8 @@
 
 use super::chain::{Chain, chances_of};
 use super::pi0::{Pi0, chains};
-use super::problem::{FairProblem, Names, PlanError, gap};
+use super::plan::{PlanError, gap};
+use super::problem::{FairProblem, Names};
 use super::program::Solver;
 use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::reference::Reference;

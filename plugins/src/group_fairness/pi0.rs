@@ -1,7 +1,8 @@
 //! The policy that is known to be fair before anything is learned, π⁰.
 
 use super::chain::{Chain, policy_of};
-use super::problem::{Compare, FairProblem, PlanError};
+use super::plan::PlanError;
+use super::problem::{Compare, FairProblem};
 use super::program::Solver;
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::policy::TabularPolicy;

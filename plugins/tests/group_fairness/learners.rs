@@ -274,6 +274,35 @@ fn certainty_is_no_caution() {
     assert!(violations > 0.0);
 }
 
+/// A and B start in states that pay 1 and 0; what B has left to gain it can only know once it has seen it. Until then all
+/// that is known forbids any policy, and the programme has no solution.
+#[test]
+fn a_programme_that_fails_is_counted() {
+    let mut model = instances::still(2, 1, 4, 2, 2);
+    let (first, good, end) = ([0, 1], 2, 3);
+    for group in 0..2 {
+        model.start_mut(group)[first[group]] = 1.0;
+        for action in 0..2 {
+            model.next_mut(group, 0, action)[end] = 1.0;
+            model.next_mut(group, 1, action)[good] = 1.0;
+            model.next_mut(group, good, action)[end] = 1.0;
+            model.next_mut(group, end, action)[end] = 1.0;
+        }
+    }
+    for (state, action) in [(0, 0), (0, 1), (good, 0), (good, 1)] {
+        instances::pay(&mut model, 0, state, action, 1.0);
+    }
+    let optimizer: CertaintyEquivalence = read("(epsilon: 0.1, epsilon_0: 0.0, pi0: Always(0))");
+    let mut trial = Trial::new(model, &optimizer, 12);
+    trial.run(1);
+    assert!(trial.get("lp_failures") >= 1.0 && trial.get("lp_failures") <= trial.get("lp_solves"));
+    let failures = trial.get("lp_failures");
+    trial.run(200);
+    assert!(trial.get("lp_solves") > failures, "it goes on, and plans when it can");
+    assert!(trial.get("lp_failures") < trial.get("lp_solves"));
+    assert_eq!((trial.get("violations"), trial.get("pi0_share")), (0.0, 0.0));
+}
+
 #[test]
 fn unknown_rewards_and_steps_apart() {
     for text in [
