@@ -49,8 +49,8 @@ pub enum WhichRow {
     /// That which holds when the step begins.
     #[default]
     Now,
-    /// That of 08:00 UTC on the day after the local date, and so much later as the step is: the shift of SustainGym,
-    /// whose returns can be reproduced with it.
+    /// Step 0 looks at the row one step before 08:00 UTC on the day *after* the local date, the others at those that
+    /// follow: the shift of SustainGym, whose returns are reproduced with it.
     SustainGym,
 }
 
@@ -199,7 +199,7 @@ fn sample(
         for step in 0..=clock.steps() {
             let time = match which {
                 WhichRow::Now => clock.instant(episode, step).as_second(),
-                WhichRow::SustainGym => shifted(clock, episode) + clock.step_seconds() * i64::from(step),
+                WhichRow::SustainGym => shifted(clock, episode) + clock.step_seconds() * (i64::from(step) - 1),
             };
             match rows.holding(time, longest) {
                 Ok(index) => read.extend_from_slice(rows.values(index)),
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!((now.rate(0, 0), now.rate(0, 288)), (0.084, 0.372), "midnight is 07:00 UTC");
         assert_eq!((now.forecast(0, 1), now.forecasts()), (&[0.0855, 0.08525][..], 2));
         let peer = read(&[&all], &ONE.replace("forecast: 2", "rows: SustainGym"), &day).unwrap();
-        assert_eq!((peer.rate(0, 0), peer.rate(0, 5), peer.forecasts()), (0.384, 0.389, 0));
+        assert_eq!((peer.rate(0, 0), peer.rate(0, 5), peer.forecasts()), (0.383, 0.388, 0));
         let hourly = clock("America/Los_Angeles", "2019-05-01", 1, 1, 60, 24);
         assert_eq!(read(&[&all], ONE, &hourly).unwrap().rate(0, 2), 0.108);
         let constant = Moer::Constant(NonNegative::new(0.25).unwrap()).emissions(&day);
