@@ -5,19 +5,19 @@ use crate::ev_charging::controller::level::{Level, Rising};
 use crate::ev_charging::controller::round_robin::InTurn;
 use crate::ev_charging::controller::sorted::{Latest, Order, Promise, Sorted};
 use crate::ev_charging::controller::{Everything, Look, Rule};
-use crate::ev_charging::grid::Grid;
+use crate::ev_charging::grid::{Bounds, Grid};
 use crate::ev_charging::network::Evse;
 use crate::ev_charging::projection::{Projection, Quantisation, Work};
 use crate::ev_charging::session::Session;
-use crate::ev_charging::step::{self, Bay, Car, Cells, GONE, Lane, Limits, Meter, PLUGGED, REJECTED, Safety, Stay};
+use crate::ev_charging::step::{self, ANYWHERE, Bay, Cells, GONE, Lane, Meter, PLUGGED, REJECTED, Room, Site, Stay};
 use bytemuck::Zeroable;
 
 const HOURS: f64 = 1.0 / 12.0;
 
 /// Cars of one battery each, one station per car.
-pub(super) fn cars(sessions: &[(u32, u32, f64)], most_kw: f64) -> Vec<Car> {
-    let car = |(station, &(arrival, departure, kwh)): (usize, &(u32, u32, f64))| Car {
-        session: Session {
+pub(super) fn cars(sessions: &[(u32, u32, f64)], most_kw: f64) -> Vec<Stay> {
+    let car = |(station, &(arrival, departure, kwh)): (usize, &(u32, u32, f64))| {
+        let session = Session {
             arrival,
             departure,
             est_departure: departure,
@@ -27,70 +27,62 @@ pub(super) fn cars(sessions: &[(u32, u32, f64)], most_kw: f64) -> Vec<Car> {
             battery: None,
             max_kw: None,
             operator: 0,
-        },
-        capacity_kwh: kwh,
-        start_kwh: 0.0,
-        most_kw,
+        };
+        Stay::new(&session, kwh, 0.0, most_kw)
     };
-    let mut cars: Vec<Car> = sessions.iter().enumerate().map(car).collect();
-    cars.sort_by_key(|car| car.session.arrival);
+    let mut cars: Vec<Stay> = sessions.iter().enumerate().map(car).collect();
+    cars.sort_by_key(|car| car.arrival);
     cars
 }
 
-/// A site and what it holds, for as long as a test looks at it.
-pub(super) struct Site {
-    grid: Grid,
-    cells: Cells,
-    cars: Vec<Car>,
-    bays: Vec<Bay>,
+/// A site and what it holds, for as long as a test looks at it. Commands are carried out as they are.
+pub(super) struct Watched {
+    pub(super) site: Site,
+    pub(super) bays: Vec<Bay>,
     pub(super) stays: Vec<Stay>,
     pub(super) meter: Meter,
 }
 
-impl Site {
-    pub(super) fn new(grid: Grid, cells: Cells, cars: Vec<Car>) -> Self {
-        let bays = vec![Bay::zeroed(); grid.stations.len()];
-        let stays = vec![Stay::zeroed(); cars.len()];
-        let mut site = Site { grid, cells, cars, bays, stays, meter: Meter::zeroed() };
-        let Site { cars, bays, stays, meter, .. } = &mut site;
-        step::start(cars, 0, &mut Lane { bays, stays, meter });
-        site
+impl Watched {
+    pub(super) fn new(grid: Grid, cells: Cells, mut stays: Vec<Stay>) -> Self {
+        let mut bays = vec![Bay::zeroed(); grid.stations.len()];
+        let (projection, quantisation) = (Projection::None, Quantisation::None);
+        let (site, mut meter) = (Site { grid, cells, hours: HOURS, projection, quantisation }, Meter::zeroed());
+        let sessions = stays.len() as u32;
+        step::start(0, sessions, &mut Lane { bays: &mut bays, stays: &mut stays, meter: &mut meter });
+        Watched { site, bays, stays, meter }
     }
 
-    fn step(&mut self, rule: &dyn Rule, safety: Safety, words: &[u32], work: &mut Work) {
-        let Site { grid, cells, cars, bays, stays, meter } = self;
-        let bounds = grid.bounds();
-        let mut amps = vec![0.0; bays.len()];
-        let mut limits = Limits::new(grid);
-        rule.offer(&Look { grid, bounds, bays, t: meter.t, hours: HOURS }, words, &mut amps, work);
-        step::settle(grid, cells, HOURS, safety, &bounds, bays, &mut amps, &mut limits, work);
+    pub(super) fn step(&mut self, rule: &dyn Rule, words: &[u32], room: &mut Room) {
+        let Watched { site, bays, stays, meter } = self;
+        let Room { amps, most, offset, work, .. } = &mut *room;
+        let bounds = Bounds { most, offset };
+        amps.fill(0.0);
+        rule.offer(&Look { grid: &site.grid, bounds, bays, t: meter.t, hours: HOURS }, words, amps, work);
+        site.settle(bays, room);
         let mut lane = Lane { bays, stays, meter };
-        step::charge(grid, cells, HOURS, &bounds, &amps, &mut lane, work);
-        step::tick(cars, &mut lane);
+        site.charge(&mut lane, room);
+        step::tick(&mut lane);
     }
 
     /// Energy per car after so many steps, in the order in which the stations are registered.
-    pub(super) fn run(&mut self, rule: &dyn Rule, safety: Safety, steps: u32) -> Vec<f64> {
-        let mut work = Work::new(&self.grid);
+    pub(super) fn run(&mut self, rule: &dyn Rule, steps: u32) -> Vec<f64> {
+        let mut room = Room::new(&self.site.grid);
         for t in 0..steps {
-            let words: Vec<u32> =
-                (0..self.bays.len() as u32).map(|i| (i * 7919 + t * 104729).wrapping_mul(2654435761)).collect();
-            self.step(rule, safety, &words, &mut work);
+            let word = |station: u32| (station * 7919 + t * 104729).wrapping_mul(2654435761);
+            let words: Vec<u32> = (0..self.bays.len() as u32).map(word).collect();
+            self.step(rule, &words, &mut room);
         }
-        let Site { cars, bays, stays, meter, .. } = self;
-        step::close(cars, &mut Lane { bays, stays, meter });
-        let mut delivered = vec![0.0; self.grid.stations.len()];
-        for (car, stay) in self.cars.iter().zip(&self.stays) {
-            delivered[car.session.station.unwrap() as usize] = stay.delivered_kwh;
+        let mut delivered = vec![0.0; self.bays.len()];
+        for stay in &self.stays {
+            delivered[stay.station as usize] = stay.delivered(&self.bays);
         }
         delivered
     }
 }
 
-const RAW: Safety = Safety { projection: Projection::None, quantisation: Quantisation::None };
-
 fn delivered(grid: &Grid, sessions: &[(u32, u32, f64)], rule: &dyn Rule) -> Vec<f64> {
-    Site::new(grid.clone(), Cells::default(), cars(sessions, 6.656)).run(rule, RAW, 30)
+    Watched::new(grid.clone(), Cells::default(), cars(sessions, 6.656)).run(rule, 30)
 }
 
 /// Where the peer bisects.
@@ -101,7 +93,7 @@ fn one_two_stage_car() {
     let cells = Cells { taper: Taper::Smooth { from: 0.8, haste: 1.0 }, ..Cells::default() };
     let mut cars = cars(&[(0, 24, 10.0)], 6.656);
     (cars[0].capacity_kwh, cars[0].start_kwh) = (40.0, 30.0);
-    let got = Site::new(shared(1, 100.0, Evse::Continuous), cells, cars).run(&Everything, RAW, 24);
+    let got = Watched::new(shared(1, 100.0, Evse::Continuous), cells, cars).run(&Everything, 24);
     all_near(&got, &[8.054651], 5e-7);
 }
 
@@ -173,7 +165,7 @@ fn smoothed_least_laxity() {
 }
 
 /// The real day, stations in the order that breaks its ties.
-pub(super) fn real_day() -> (Grid, Vec<Car>) {
+pub(super) fn real_day() -> (Grid, Vec<Stay>) {
     let mut day = DAY.to_vec();
     for (first, second) in [(13, 14), (15, 16), (37, 38)] {
         day.swap(first, second);
@@ -182,11 +174,11 @@ pub(super) fn real_day() -> (Grid, Vec<Car>) {
 }
 
 /// Energy, mean, least, Jain's index and Gini's of served shares.
-fn judged(delivered: &[f64], cars: &[Car]) -> [f64; 5] {
+fn judged(delivered: &[f64], cars: &[Stay]) -> [f64; 5] {
     let mut shares = vec![0.0; delivered.len()];
     for car in cars {
-        let station = car.session.station.unwrap() as usize;
-        shares[station] = (delivered[station] / car.session.requested_kwh).min(1.0);
+        let station = car.station as usize;
+        shares[station] = (delivered[station] / car.requested_kwh).min(1.0);
     }
     let (n, sum) = (shares.len() as f64, shares.iter().sum::<f64>());
     let square: f64 = shares.iter().map(|f| f * f).sum();
@@ -199,7 +191,7 @@ fn judged(delivered: &[f64], cars: &[Car]) -> [f64; 5] {
 fn a_real_day() {
     let (grid, cars) = real_day();
     let run =
-        |rule: &dyn Rule| judged(&Site::new(grid.clone(), Cells::default(), cars.clone()).run(rule, RAW, 288), &cars);
+        |rule: &dyn Rule| judged(&Watched::new(grid.clone(), Cells::default(), cars.clone()).run(rule, 288), &cars);
     for (name, rule, want) in [
         ("FCFS", &Sorted(Order::FirstCome) as &dyn Rule, [288.1322, 0.592933, 0.0, 0.632758, 0.399395]),
         ("EDF", &Sorted(Order::EarliestDeadline), [288.1522, 0.768623, 0.061225, 0.874166, 0.196270]),
@@ -218,7 +210,7 @@ fn a_real_day() {
 fn fair_rules_on_the_real_day() {
     let (grid, cars) = real_day();
     let run =
-        |rule: &dyn Rule| judged(&Site::new(grid.clone(), Cells::default(), cars.clone()).run(rule, RAW, 288), &cars);
+        |rule: &dyn Rule| judged(&Watched::new(grid.clone(), Cells::default(), cars.clone()).run(rule, 288), &cars);
     for (rule, least) in [(&Rising(Level::Progress) as &dyn Rule, 0.56), (&Promise { share: 0.65 }, 0.65)] {
         let got = run(rule);
         assert!(got[0] >= 288.0 && got[3] >= 0.95 && got[2] >= least - 1e-9, "{rule:?}: {got:?}");
@@ -265,11 +257,11 @@ fn divisions_of_one_limit() {
 #[test]
 fn who_finds_no_station_waits_or_is_rejected() {
     let mut cars = cars(&[(0, 10, 20.0), (2, 20, 20.0), (3, 8, 5.0)], 6.656);
-    cars.iter_mut().for_each(|car| car.session.station = None);
-    let mut site = Site::new(shared(1, 100.0, Evse::Continuous), Cells::default(), cars);
-    let mut work = Work::new(&site.grid);
+    cars.iter_mut().for_each(|car| car.station = ANYWHERE);
+    let mut site = Watched::new(shared(1, 100.0, Evse::Continuous), Cells::default(), cars);
+    let mut room = Room::new(&site.site.grid);
     for _ in 0..12 {
-        site.step(&Everything, RAW, &[0], &mut work);
+        site.step(&Everything, &[0], &mut room);
     }
     assert_eq!([0, 1, 2].map(|car| site.stays[car].status), [GONE, PLUGGED, REJECTED]);
     assert!(near(site.stays[0].delivered_kwh, 10.0 * 6.656 / 12.0, 1e-9));
