@@ -5,6 +5,8 @@
 
 pub mod level;
 pub mod named;
+pub mod planned;
+pub mod program;
 pub mod round_robin;
 pub mod sorted;
 

@@ -7,6 +7,8 @@ mod response;
 mod rows;
 mod series;
 mod tariff;
+#[cfg(test)]
+mod tests;
 
 pub use moer::{Emissions, Moer, WhichRow};
 pub use response::{DemandResponse, Reduction};

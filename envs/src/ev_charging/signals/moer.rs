@@ -2,7 +2,7 @@
 
 use super::rows::{Gap, Rows};
 use crate::ev_charging::calendar::Clock;
-use crate::ev_charging::reading::table::{Others, Table};
+use crate::ev_charging::reading::table::{Others, Row, Table};
 use crate::ev_charging::reading::{self, Flaws, time};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::NonNegative;
@@ -49,13 +49,16 @@ pub enum WhichRow {
     /// That which holds when the step begins.
     #[default]
     Now,
-    /// That of 08:00 UTC on the day after the local date, and so much later as the step is: the shift of SustainGym,
-    /// whose returns can be reproduced with it.
+    /// Step 0 looks at the row one step before 08:00 UTC on the day *after* the local date, the others at those that
+    /// follow: the shift of SustainGym, whose returns are reproduced with it.
     SustainGym,
 }
 
 /// Forecasts that the tables have.
 const FORECASTS: u32 = 36;
+
+/// No plant emits more, kg/kWh. Beyond this a unit was mistaken.
+const MOST_RATE: f64 = 10.0;
 
 /// Rates and forecasts of every episode.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,7 +160,7 @@ fn read(folder: &Path, files: &[String], forecast: u32, clock: &Clock) -> Result
         let mut values = Vec::with_capacity(columns.len());
         while let Some(row) = table.next(&mut flaws) {
             values.clear();
-            values.extend((1..columns.len()).map_while(|column| row.number(column, &mut flaws)));
+            values.extend((1..columns.len()).map_while(|column| rate(&row, column, &mut flaws)));
             let Some(text) = row.text(0, &mut flaws) else { continue };
             match time::instant(text, clock.zone()) {
                 Ok(instant) if values.len() + 1 == columns.len() => {
@@ -170,6 +173,15 @@ fn read(folder: &Path, files: &[String], forecast: u32, clock: &Clock) -> Result
         flaws.or(())?;
     }
     Ok(rows)
+}
+
+fn rate(row: &Row<'_, '_>, column: usize, flaws: &mut Flaws) -> Option<f64> {
+    let rate = row.number(column, flaws)?;
+    if rate.abs() > MOST_RATE {
+        row.flaw(column, format!("found {rate} kg/kWh"), &format!("at most {MOST_RATE} would do"), flaws);
+        return None;
+    }
+    Some(rate)
 }
 
 fn sample(
@@ -187,7 +199,7 @@ fn sample(
         for step in 0..=clock.steps() {
             let time = match which {
                 WhichRow::Now => clock.instant(episode, step).as_second(),
-                WhichRow::SustainGym => shifted(clock, episode) + clock.step_seconds() * i64::from(step),
+                WhichRow::SustainGym => shifted(clock, episode) + clock.step_seconds() * (i64::from(step) - 1),
             };
             match rows.holding(time, longest) {
                 Ok(index) => read.extend_from_slice(rows.values(index)),
@@ -216,13 +228,13 @@ mod tests {
     use super::*;
     use crate::ev_charging::calendar::clock;
 
-    /// Rows of one number and two forecasts: the rate is the number of the row.
+    /// Rows of one number and two forecasts: the rate is a thousandth of the number of the row.
     fn table(first: &str, rows: u32) -> String {
         let first: Timestamp = first.parse().unwrap();
         let mut text = "time,moer,f1,f2\n".to_owned();
         for row in 0..rows {
             let at = (first + (i64::from(row) * 5).minutes()).to_string().replace('T', " ").replace('Z', "+00:00");
-            text.push_str(&format!("{at},{row},{}.5,{}.25\n", row, row));
+            text.push_str(&format!("{at},{0:.3},{0:.3}5,{0:.3}25\n", f64::from(row) / 1000.0));
         }
         text
     }
@@ -248,12 +260,12 @@ mod tests {
         let day = clock("America/Los_Angeles", "2019-05-01", 1, 1, 5, 288);
         let all = table("2019-05-01T00:00:00Z", 3 * 288);
         let now = read(&[&all], ONE, &day).unwrap();
-        assert_eq!((now.rate(0, 0), now.rate(0, 288)), (84.0, 372.0), "midnight is 07:00 UTC");
-        assert_eq!((now.forecast(0, 1), now.forecasts()), (&[85.5, 85.25][..], 2));
+        assert_eq!((now.rate(0, 0), now.rate(0, 288)), (0.084, 0.372), "midnight is 07:00 UTC");
+        assert_eq!((now.forecast(0, 1), now.forecasts()), (&[0.0855, 0.08525][..], 2));
         let peer = read(&[&all], &ONE.replace("forecast: 2", "rows: SustainGym"), &day).unwrap();
-        assert_eq!((peer.rate(0, 0), peer.rate(0, 5), peer.forecasts()), (288.0 + 96.0, 288.0 + 101.0, 0));
+        assert_eq!((peer.rate(0, 0), peer.rate(0, 5), peer.forecasts()), (0.383, 0.388, 0));
         let hourly = clock("America/Los_Angeles", "2019-05-01", 1, 1, 60, 24);
-        assert_eq!(read(&[&all], ONE, &hourly).unwrap().rate(0, 2), 108.0);
+        assert_eq!(read(&[&all], ONE, &hourly).unwrap().rate(0, 2), 0.108);
         let constant = Moer::Constant(NonNegative::new(0.25).unwrap()).emissions(&day);
         assert_eq!((constant.rate(0, 288), constant.forecast(0, 288)), (0.25, &[0.25; 36][..]));
     }
@@ -264,8 +276,8 @@ mod tests {
         let all = table("2019-05-01T00:00:00Z", 289);
         let lines: Vec<&str> = all.lines().collect();
         let (first, second) = (lines[..200].join("\n"), format!("{}\n{}", lines[0], lines[150..].join("\n")));
-        assert_eq!(read(&[&first, &second], TWO, &day).unwrap().rate(0, 288), 288.0);
-        let other = second.replace(",149,149.5", ",149.5,149.5");
+        assert_eq!(read(&[&first, &second], TWO, &day).unwrap().rate(0, 288), 0.288);
+        let other = second.replace(",0.149,0.1495", ",0.1495,0.1495");
         let error = read(&[&first, &other], TWO, &day).unwrap_err();
         assert!(
             error.starts_with("SustainGym.files: 1.csv: line 2: 2019-05-01T12:25:00Z has other values in a"),
@@ -285,16 +297,16 @@ mod tests {
         assert!(read(&[&good], ONE, &day).is_ok());
         for (from, to, expected) in [
             (
-                "2019-05-01 01:00:00+00:00,12,12.5,12.25\n",
+                "2019-05-01 01:00:00+00:00,0.012,0.0125,0.01225\n",
                 "",
                 "0.csv: line 13: rows are missing between 2019-05-01T00:55:00Z and 2019-05-01T01:05:00Z",
             ),
-            (",12,12.5,12.25", ",12,12.5", "0.csv: line 14: has 3 fields where the header has 4"),
-            (",12,12.5,", ",12,NaN,", "0.csv: line 14, column \"f1\": found \"NaN\""),
-            (",12,12.5,", ",,12.5,", "0.csv: line 14, column \"moer\": found \"\""),
+            (",0.012,0.0125,0.01225", ",0.012,0.0125", "0.csv: line 14: has 3 fields where the header has 4"),
+            (",0.012,0.0125,", ",0.012,NaN,", "0.csv: line 14, column \"f1\": found \"NaN\""),
+            (",0.012,0.0125,", ",,0.0125,", "0.csv: line 14, column \"moer\": found \"\""),
             ("f2", "f3", "0.csv: line 1: has no column \"f2\", but: time, moer, f1, f3"),
             (
-                "2019-05-02 00:00:00+00:00,288,288.5,288.25\n",
+                "2019-05-02 00:00:00+00:00,0.288,0.2885,0.28825\n",
                 "",
                 "0.csv: line 289: ends at 2019-05-01T23:55:00Z although 2019-05-02T00:00:00Z is needed",
             ),
@@ -304,9 +316,9 @@ mod tests {
             let error = read(&[&text], ONE, &day).unwrap_err();
             assert!(error.starts_with(&format!("SustainGym.files: {expected}")) && !error.contains('\n'), "{error}");
         }
-        let bridged = good.replacen("2019-05-01 01:00:00+00:00,12,12.5,12.25\n", "", 1);
+        let bridged = good.replacen("2019-05-01 01:00:00+00:00,0.012,0.0125,0.01225\n", "", 1);
         let allowed = ONE.replace("forecast: 2", "longest_gap_minutes: Some(10)");
-        assert_eq!(read(&[&bridged], &allowed, &day).unwrap().rate(0, 12), 11.0);
+        assert_eq!(read(&[&bridged], &allowed, &day).unwrap().rate(0, 12), 0.011);
         assert!(
             read(&[&good], &ONE.replace("2)", "37)"), &day).unwrap_err().starts_with("SustainGym.forecast: 37 forec")
         );

@@ -26,6 +26,8 @@ pub(super) struct Rows {
     values: Vec<f32>,
     /// The first value of each, not rounded.
     exact: Vec<f64>,
+    /// The shortest time from one row to the next.
+    spacing: i64,
     /// File and time of the row that was added, or agreed, last.
     above: Option<(u32, i64)>,
 }
@@ -38,7 +40,15 @@ const NO_PLACE: (u32, u64) = (0, 0);
 
 impl Rows {
     pub(super) fn new(width: usize) -> Self {
-        Rows { width, times: Vec::new(), places: Vec::new(), values: Vec::new(), exact: Vec::new(), above: None }
+        Rows {
+            width,
+            times: Vec::new(),
+            places: Vec::new(),
+            values: Vec::new(),
+            exact: Vec::new(),
+            spacing: i64::MAX,
+            above: None,
+        }
     }
 
     /// Adds a row. Files come in order and may overlap where they agree.
@@ -54,6 +64,9 @@ impl Rows {
                 (format!("{at} is before the row above"), "times ascend from row to row")
             }
             (_, Err(index)) if index == self.len() => {
+                if let Some(last) = self.times.last() {
+                    self.spacing = self.spacing.min(time - last);
+                }
                 self.times.push(time);
                 self.places.push((file, line));
                 self.values.extend(values.iter().map(|value| *value as f32));
@@ -92,11 +105,6 @@ impl Rows {
         self.times.len()
     }
 
-    /// The shortest time from one row to the next.
-    fn spacing(&self) -> i64 {
-        self.times.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or(i64::MAX)
-    }
-
     /// The row that holds at an instant; rows from there on hold up to `longest` seconds, or as long as the rows of the
     /// table are apart.
     pub(super) fn holding(&self, time: i64, longest: Option<i64>) -> Result<usize, Gap> {
@@ -104,7 +112,7 @@ impl Rows {
         let Some(index) = after.checked_sub(1) else {
             return Err(Gap { from: None, to: self.times.first().copied(), place: NO_PLACE });
         };
-        let lasts = longest.unwrap_or_else(|| self.spacing());
+        let lasts = longest.unwrap_or(self.spacing);
         let next = self.times.get(after).copied();
         let until = self.times[index].saturating_add(lasts);
         // A gap is one wherever in it the instant lies, so that what is refused does not depend on the step.

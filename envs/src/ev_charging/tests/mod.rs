@@ -3,6 +3,8 @@
 mod batteries;
 mod day;
 mod episodes;
+mod hosted;
+mod programs;
 mod projections;
 
 use super::grid::{Adds, Grid, Limit};
