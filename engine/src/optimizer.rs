@@ -4,6 +4,7 @@ use crate::model::TabularModel;
 use crate::policy::{ParametricPolicy, PolicyRef};
 use crate::problem::Problem;
 use crate::public::PublicSignal;
+use crate::reference::Reference;
 use crate::rollout::Rollout;
 use crate::spec::Spec;
 use std::sync::Arc;
@@ -58,6 +59,18 @@ pub trait Learner: Send {
 
     /// Improves the policy; returns what is worth plotting, by name.
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)>;
+
+    /// The same where nobody asks what is worth plotting. False only where the policy is what it was.
+    fn learn(&mut self, rollout: &Rollout) -> bool {
+        self.update(rollout);
+        true
+    }
+
+    /// What its metrics are to be compared with in reports, asked before the first update. `episodes` are those that
+    /// an iteration adds to sums.
+    fn references(&self, _episodes: u64) -> Vec<Reference> {
+        Vec::new()
+    }
 
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.
     fn snapshot(&self) -> Vec<u8>;

@@ -127,6 +127,7 @@ fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Option<Run>, Folder)>,
         manifest.adapter = Some(device.describe());
     }
     manifest.command = std::env::args().skip(1).collect();
+    manifest.references = run.references();
     let path = match &args.out {
         Some(path) => path.clone(),
         None => next_free(&Path::new("runs").join(&name))?,
@@ -224,7 +225,7 @@ fn in_short(iteration: &Iteration) -> String {
 /// Prints what a run came to.
 fn report(summary: &Summary, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => print(serde_json::to_string(summary)?),
+        Format::Json => print(summary.to_json()?),
         Format::Csv => {
             let mut lines = vec!["metric,value".to_owned()];
             lines.extend(summary.metrics.0.iter().map(|(name, value)| format!("{},{value}", cell(name))));
