@@ -268,7 +268,9 @@ mod tests {
         for (of, arrived) in pieces.iter().zip(arrivals) {
             model.add_constraint(of.iter().copied().sum::<Expression>().eq(*arrived));
         }
-        loads.into_iter().for_each(|load| drop(model.add_constraint(load.leq(capacity))));
+        for load in loads {
+            model.add_constraint(load.leq(capacity));
+        }
         model.solve().ok().map(|solved| solved.eval(&objective))
     }
 

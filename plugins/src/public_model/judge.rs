@@ -43,7 +43,7 @@ pub fn judge(
     for group in &spec.groups {
         let own = &regrets[first..first + group.agents as usize];
         first += own.len();
-        report.push((format!("groups.{}.regret_mean", group.name), mean_of(own)));
+        report.push((format!("regret_mean.{}", group.name), mean_of(own)));
     }
     mean.iter_mut().for_each(|mean| *mean = mean.max(signal.floor()));
     for (row, regrets) in samples.chunks_exact_mut(agents).enumerate() {

@@ -212,7 +212,7 @@ mod tests {
             let mut gradient = vec![0.0; network.parameters.len()];
             network.forward(&input, &mut tape, &mut out);
             network.backward(&input, &mut tape, &pull, &mut gradient);
-            for at in 0..network.parameters.len() {
+            for (at, found) in gradient.iter().enumerate() {
                 let mut value = |by: f64| {
                     let mut moved = network.clone();
                     moved.parameters[at] += by;
@@ -220,7 +220,7 @@ mod tests {
                     out[0] * pull[0] + out[1] * pull[1]
                 };
                 let difference = (value(1e-5) - value(-1e-5)) / 2e-5;
-                assert!((gradient[at] - difference).abs() < 1e-8, "{shape:?}: {}, {difference}", gradient[at]);
+                assert!((found - difference).abs() < 1e-8, "{shape:?}: {found}, {difference}");
             }
             assert!(gradient.iter().all(|gradient| *gradient != 0.0), "{shape:?}: a weight without effect");
         }
