@@ -14,6 +14,8 @@
 //! | [`advantage`]  | from rewards of sampled responses to an update                               |
 //! | [`curriculum`] | from which domains prompts are drawn                                         |
 //!
+//! [`group_fairness`] and [`public_model`] are whole subjects with optimisers of their own.
+//!
 //! A new one is a file, its `mod` line, a scenario that names it and a fact about it.
 
 pub mod advantage;
@@ -24,6 +26,7 @@ pub mod fairness;
 pub mod group_fairness;
 pub mod optimizer;
 pub mod policy;
+pub mod public_model;
 pub mod welfare;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod advantages;
 mod bench;
 mod check;
+mod compare;
 mod completions;
 mod device;
 mod explain;
@@ -38,6 +39,7 @@ enum Command {
     Doctor(device::DoctorArgs),
     Verify(verify::Args),
     Report(report::Args),
+    Compare(compare::Args),
     Completions(completions::Args),
 }
 
@@ -87,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => device::doctor(args),
         Command::Verify(args) => verify::verify(args),
         Command::Report(args) => report::report(args),
+        Command::Compare(args) => compare::compare(args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),
     };
     match outcome {
