@@ -159,7 +159,9 @@ fn metrics(names: &Names, entry: &Entry) -> Vec<(String, f64)> {
     let replaced = |name: &str| known.iter().any(|(other, _)| other.strip_prefix(evaluation) == Some(name));
     let kept = known.iter().filter(|(name, _)| !evaluated || !replaced(name));
     let plain = kept.map(|(name, value)| (name.strip_prefix(evaluation).unwrap_or(name), *value));
-    plain.filter(|(name, _)| !name.starts_with("groups.")).map(|(name, value)| (name.to_owned(), value)).collect()
+    // Returns of groups stand in the groups themselves; what the environment measures of them stands here.
+    let of_returns = |name: &str| name.starts_with("groups.") && name.ends_with(".return_mean");
+    plain.filter(|(name, _)| !of_returns(name)).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Values by name, in order: an object in JSON. A number that JSON does not know is null.

@@ -1,7 +1,7 @@
 //! Groups drawn by their successes: a word for the prompt's difficulty, one for how many responses pass uncut, one for how
 //! many of the others passed but were cut short.
 
-use super::numbers::{NONE, SIDE_BY_SIDE, Side, binomial, normal_above, normal_quantile, sigmoid, unit};
+use super::numbers::{NONE, SIDE_BY_SIDE, Side, binomial, binomials, normal_above, normal_quantile, sigmoid, unit};
 use super::parameters::{GroupSums, Parameters};
 use super::sampled::Tally;
 use super::training::Skill;
@@ -122,6 +122,8 @@ fn draw(now: &Now, group: &GroupSums, most: usize, words: [&[u32]; 3]) -> [f64; 
     let mut sums = [NONE; 4];
     for first in (0..words[0].len()).step_by(SIDE_BY_SIDE) {
         let len = (words[0].len() - first).min(SIDE_BY_SIDE);
+        let mut counts = NONE;
+        counts[..len].fill(1.0);
         let chunk = words.map(|words| match words[first..].first_chunk() {
             Some(whole) => *whole,
             None => {
@@ -133,7 +135,7 @@ fn draw(now: &Now, group: &GroupSums, most: usize, words: [&[u32]; 3]) -> [f64; 
         let found = prompts(now, group, most, &chunk);
         for (sum, found) in sums.iter_mut().zip(&found) {
             for j in 0..SIDE_BY_SIDE {
-                sum[j] += if j < len { found[j] } else { 0.0 };
+                sum[j] += counts[j] * found[j];
             }
         }
     }
@@ -158,7 +160,7 @@ fn prompts(now: &Now, group: &GroupSums, most: usize, words: &[[u32; SIDE_BY_SID
     for j in 0..SIDE_BY_SIDE {
         (p[j], u[j]) = (chance[j] * whole[j], unit(words[1][j]));
     }
-    let passed = binomial(&all, &p, &u, most);
+    let passed = binomial(most, &p, &u);
     // A response that passed but was cut short has the gradient of passing and the reward of failing.
     let (mut rest, mut lost) = (NONE, NONE);
     for j in 0..SIDE_BY_SIDE {
@@ -169,16 +171,17 @@ fn prompts(now: &Now, group: &GroupSums, most: usize, words: &[[u32; SIDE_BY_SID
             p[j] = (chance[j] * (1.0 - whole[j]) / (1.0 - p[j]).max(1e-9)).min(1.0);
             u[j] = unit(words[2][j]);
         }
-        lost = binomial(&rest, &p, &u, most);
+        lost = binomials(&rest, &p, &u, most);
     }
     let mut found = [NONE; 4];
     for j in 0..SIDE_BY_SIDE {
-        let at = passed[j] as i32 as usize & 127;
+        // Next to 2²³ a whole number stands in the low bits.
+        let at = (passed[j] + 8_388_608.0).to_bits() as usize & 127;
         let up = (1.0 - now.guessing) * now.discrimination * s[j] * (1.0 - s[j]) / chance[j];
         let down = -now.discrimination * s[j];
         found[0][j] = group.success[at] * up + group.failure[at] * (lost[j] * up + (rest[j] - lost[j]) * down);
         found[1][j] = passed[j];
-        found[2][j] = if passed[j] == 0.0 || passed[j] == all[j] { 1.0 } else { 0.0 };
+        found[2][j] = 2.0 - passed[j].min(1.0) - rest[j].min(1.0);
         found[3][j] = group.kept[at];
     }
     found

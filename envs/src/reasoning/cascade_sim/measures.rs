@@ -77,8 +77,7 @@ pub fn forgotten(best: f64, now: f64) -> f64 {
 pub fn measure(parameters: &Parameters, accuracy: &[f64], skills: &[Skill], bill: &Bill, out: &mut [f64]) {
     let Spread { mean, worst, gap, variance, gini, jain } = Spread::of(accuracy);
     let n = accuracy.len() as f64;
-    let before = |domain: usize| parameters.accuracy(domain, parameters.domains[domain].reference);
-    let changes = || accuracy.iter().enumerate().map(|(domain, now)| now - before(domain));
+    let changes = || accuracy.iter().zip(&parameters.before).map(|(now, before)| now - before);
     let count =
         |holds: &dyn Fn(f64) -> bool, of: &mut dyn Iterator<Item = f64>| of.filter(|x| holds(*x)).count() as f64;
     let lost = |(skill, now): (&Skill, &f64)| forgotten(skill.best, *now);

@@ -336,6 +336,7 @@ impl CascadeSim {
             outcomes: Vec::new(),
             sums: Vec::new(),
             nodes: Vec::new(),
+            before: Vec::new(),
         };
         parameters.complete()
     }

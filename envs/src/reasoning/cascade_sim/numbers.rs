@@ -9,7 +9,8 @@ pub(super) fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 87.0);
     // Adding and subtracting 1.5 · 2²³ rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let x = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let mut y = 1.987_569_1e-4;
     y = y * x + 1.398_199_9e-3;
@@ -17,7 +18,8 @@ pub(super) fn exp(x: f32) -> f32 {
     y = y * x + 4.166_579_6e-2;
     y = y * x + 1.666_666_5e-1;
     y = y * x + 0.5;
-    let scale = f32::from_bits(((n as i32 + 127) as u32) << 23);
+    // The whole number stands in the low bits, and is shifted into the exponent.
+    let scale = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
     (y * x * x + x + 1.0) * scale
 }
 
@@ -42,6 +44,12 @@ pub(super) fn ln(x: f32) -> f32 {
     x + y + 0.693_359_4 * exponent
 }
 
+/// 1 for a number below 0, else 0: its sign. Comparisons keep the compiler from working side by side.
+#[inline(always)]
+pub(super) fn negative(x: f32) -> f32 {
+    (x.to_bits() >> 31) as i32 as f32
+}
+
 /// `1 / (1 + e^−x)`.
 #[inline(always)]
 pub(super) fn sigmoid(x: f32) -> f32 {
@@ -51,7 +59,7 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 /// A number in (0, 1) from a word: the middle of one of 2²³ parts.
 #[inline(always)]
 pub(super) fn unit(word: u32) -> f32 {
-    (((word >> 9) * 2 + 1) as i32) as f32 * (1.0 / 16_777_216.0)
+    ((word >> 8 | 1) as i32) as f32 * (1.0 / 16_777_216.0)
 }
 
 /// The standard normal number below which a share `u` lies.
@@ -82,7 +90,7 @@ pub(super) fn normal_quantile(u: f32) -> f32 {
         y = y * w + 1.001_674_1;
         y * w + 2.832_976_8
     };
-    std::f32::consts::SQRT_2 * (2.0 * u - 1.0) * if w < 5.0 { near } else { far }
+    std::f32::consts::SQRT_2 * (2.0 * u - 1.0) * (far + negative(w - 5.0) * (near - far))
 }
 
 /// Chance that a standard normal number is above `x`, to 1e-7: formula 7.1.26 of Abramowitz and Stegun (1964).
@@ -96,7 +104,8 @@ pub(super) fn normal_above(x: f32) -> f32 {
     y = y * t - 0.284_496_74;
     y = y * t + 0.254_829_6;
     let tail = 0.5 * y * t * exp(-size * size);
-    if x < 0.0 { 1.0 - tail } else { tail }
+    let below = negative(x);
+    below + (1.0 - 2.0 * below) * tail
 }
 
 /// Numbers of prompts side by side. Loops over them stand innermost, where the compiler turns each into one instruction.
@@ -108,27 +117,62 @@ pub(super) const SIDE_BY_SIDE: usize = 16;
 /// Nothing yet.
 pub(super) const NONE: Side = [0.0; SIDE_BY_SIDE];
 
-/// How many of `n` tries succeed, each with chance `p`, as `u` in (0, 1) decides; no `n` is above `most`, or above 64.
+/// How many of `n` tries succeed, each with chance `p`, as `u` in (0, 1) decides. `n` is at most 64.
 #[inline(always)]
-pub(super) fn binomial(n: &Side, p: &Side, u: &Side, most: usize) -> Side {
-    let (mut odds, mut chance, mut below, mut count) = (NONE, NONE, NONE, NONE);
+pub(super) fn binomial(n: usize, p: &Side, u: &Side) -> Side {
+    let mut none = [1.0; SIDE_BY_SIDE];
+    let mut power = NONE;
     for j in 0..SIDE_BY_SIDE {
-        // The rarer outcome is counted, so that the chance of none does not vanish.
-        let rare = p[j].min(1.0 - p[j]).max(1e-9);
-        odds[j] = rare / (1.0 - rare);
-        chance[j] = exp(n[j] * ln(1.0 - rare));
-        below[j] = 0.0;
+        power[j] = 1.0 - rarer(p[j]);
+    }
+    let mut left = n;
+    while left > 0 {
+        if left & 1 == 1 {
+            for j in 0..SIDE_BY_SIDE {
+                none[j] *= power[j];
+            }
+        }
+        for j in 0..SIDE_BY_SIDE {
+            power[j] *= power[j];
+        }
+        left >>= 1;
+    }
+    invert(&[n as f32; SIDE_BY_SIDE], p, u, none, n)
+}
+
+/// The same, where `n` differs from prompt to prompt and is at most `most`.
+#[inline(always)]
+pub(super) fn binomials(n: &Side, p: &Side, u: &Side, most: usize) -> Side {
+    let mut none = NONE;
+    for j in 0..SIDE_BY_SIDE {
+        none[j] = exp(n[j] * ln(1.0 - rarer(p[j])));
+    }
+    invert(n, p, u, none, most)
+}
+
+/// The rarer outcome is counted, so that the chance of none does not vanish.
+#[inline(always)]
+fn rarer(p: f32) -> f32 {
+    p.min(1.0 - p).max(1e-9)
+}
+
+/// Counts how many cumulative chances `u` is not below; `chance` is that of none.
+#[inline(always)]
+fn invert(n: &Side, p: &Side, u: &Side, mut chance: Side, most: usize) -> Side {
+    let (mut odds, mut below, mut count) = (NONE, NONE, NONE);
+    for j in 0..SIDE_BY_SIDE {
+        odds[j] = rarer(p[j]) / (1.0 - rarer(p[j]));
     }
     for k in 0..most {
         for j in 0..SIDE_BY_SIDE {
             below[j] += chance[j];
-            count[j] += if u[j] >= below[j] { 1.0 } else { 0.0 };
+            count[j] += 1.0 - negative(u[j] - below[j]);
             chance[j] *= (n[j] - k as f32).max(0.0) * INVERSE[k + 1] * odds[j];
         }
     }
     for j in 0..SIDE_BY_SIDE {
         let held = f32::min(count[j], n[j]);
-        count[j] = if p[j] > 0.5 { n[j] - held } else { held };
+        count[j] = held + negative(0.5 - p[j]) * (n[j] - 2.0 * held);
     }
     count
 }
@@ -175,7 +219,9 @@ mod tests {
     }
 
     fn of_one(n: f32, p: f32, u: f32, most: usize) -> f32 {
-        binomial(&[n; 16], &[p; 16], &[u; 16], most)[7]
+        let [one, other] = [binomial(most, &[p; 16], &[u; 16])[7], binomials(&[n; 16], &[p; 16], &[u; 16], most)[7]];
+        assert!(n as usize != most || (one - other).abs() <= 1.0, "at the edge of a chance at most");
+        if n as usize == most { one } else { other }
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct Parameters {
     pub sums: Vec<GroupSums>,
     /// Standard normal nodes and their weights.
     pub nodes: Vec<[f64; 2]>,
+    /// Accuracy of every domain before training.
+    pub before: Vec<f64>,
 }
 
 /// What a group adds to an update, by how many of its responses succeed: room for groups of up to 64, and more, so that an
@@ -128,6 +130,8 @@ impl Parameters {
             }
         }
         self.nodes = gauss_hermite(16);
+        let references = self.domains.iter().map(|domain| domain.reference).enumerate();
+        self.before = references.map(|(domain, skill)| self.accuracy(domain, skill)).collect();
         self
     }
 

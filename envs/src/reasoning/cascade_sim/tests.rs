@@ -252,7 +252,6 @@ fn what_one_domain_learns_carries_over() {
     for (domain, target) in [(0, 0.1), (1, 0.0), (2, 0.05)] {
         let p = parameters.domains[domain].items.average(0.0).pass;
         let own = parameters.domains[domain].share * p * (1.0 - p) * 7.0 / 8.0;
-        alone.skills[domain].weight = 1.0;
         parameters.domains[domain].items.discrimination = 1.0;
         parameters.outcomes[domain].iter_mut().for_each(|outcome| {
             outcome.success *= target / own;

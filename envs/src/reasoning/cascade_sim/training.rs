@@ -74,13 +74,11 @@ pub struct Sample {
 impl Lane<'_> {
     /// Sets everything to what it is before training.
     pub fn start(&mut self, parameters: &Parameters) {
-        let [sampler, _] = self.halves(parameters);
         for (index, (skill, domain)) in self.skills.iter_mut().zip(&parameters.domains).enumerate() {
-            let accuracy = parameters.accuracy(index, domain.reference);
             *skill = Skill {
                 skill: domain.reference,
                 entropy: domain.entropy,
-                accuracy,
+                accuracy: parameters.before[index],
                 best: f64::NEG_INFINITY,
                 share: domain.share,
                 weight: 1.0,
@@ -88,41 +86,27 @@ impl Lane<'_> {
                 length: domain.items.length.expected(domain.reference, domain.items.difficulty),
             };
         }
-        let (of_sampler, of_weights) = self.memory.split_at_mut(sampler);
+        let [of_sampler, of_weights] = self.memories(parameters);
         parameters.sampler.start(of_sampler);
         if let Some(weights) = &parameters.method.weights {
-            weights.start(&mut of_weights[..weights.memory() * parameters.domains.len()]);
+            weights.start(of_weights);
         }
         *self.bill = Bill::default();
     }
 
-    /// Numbers that the sampler and the weights remember.
-    fn halves(&self, parameters: &Parameters) -> [usize; 2] {
-        parameters.memory().map(|per_domain| per_domain * parameters.domains.len())
+    /// What the sampler and what the weights remember.
+    fn memories(&mut self, parameters: &Parameters) -> [&mut [f64]; 2] {
+        let [sampler, weights] = parameters.memory().map(|per_domain| per_domain * parameters.domains.len());
+        let (of_sampler, rest) = self.memory.split_at_mut(sampler);
+        [of_sampler, &mut rest[..weights]]
     }
 
     /// Makes a step. `bid` is what every domain asks for, as an index of what it can ask for.
     pub fn step(&mut self, parameters: &Parameters, elapsed: u32, bid: &[u32], words: &[u32]) {
         let domains = parameters.domains.len();
-        let mut room = [[0.0; MOST_DOMAINS]; 6];
-        let [accuracy, best, data, before, share, weight] = room.each_mut().map(|row| &mut row[..domains]);
-        for (index, skill) in self.skills.iter().enumerate() {
-            (accuracy[index], best[index], before[index]) = (skill.accuracy, skill.best, skill.share);
-            best[index] = best[index].max(skill.accuracy);
-            data[index] = parameters.domains[index].share;
-        }
-        let [of_sampler, of_weights] = self.halves(parameters);
-        let (sampler_memory, weight_memory) = self.memory.split_at_mut(of_sampler);
-        let weight_memory = &mut weight_memory[..of_weights];
-        let progress = Progress { step: elapsed, accuracy, best, data, sampled: before };
-        parameters.sampler.share(&progress, sampler_memory, share);
-        apply_bids(&parameters.bids, bid, share);
-        weight.fill(1.0);
-        if let Some(weights) = &parameters.method.weights {
-            let repairs = weights.weigh(&Progress { sampled: share, ..progress }, weight_memory, weight);
-            self.bill.negative_weights += f64::from(repairs.negative);
-            self.bill.floored += f64::from(repairs.floored);
-        }
+        let (mut share, mut weight) = ([0.0; MOST_DOMAINS], [1.0; MOST_DOMAINS]);
+        let (share, weight) = (&mut share[..domains], &mut weight[..domains]);
+        self.plan(parameters, elapsed, bid, share, weight);
         let mut samples = [Sample::default(); MOST_DOMAINS];
         let samples = &mut samples[..domains];
         if parameters.expected {
@@ -130,24 +114,48 @@ impl Lane<'_> {
         } else {
             sampled::sample(parameters, self.skills, share, weight, words, samples, self.bill);
         }
+        self.hear(parameters, samples);
+        self.learn(parameters, samples, weight);
+        self.judge(parameters, elapsed, samples);
+    }
+
+    /// Decides what is sampled, and how much it counts.
+    fn plan(&mut self, parameters: &Parameters, elapsed: u32, bid: &[u32], share: &mut [f64], weight: &mut [f64]) {
+        let mut known = [[0.0; MOST_DOMAINS]; 4];
+        let [accuracy, best, data, before] = known.each_mut().map(|row| &mut row[..share.len()]);
+        for (index, skill) in self.skills.iter().enumerate() {
+            (accuracy[index], before[index]) = (skill.accuracy, skill.share);
+            best[index] = skill.best.max(skill.accuracy);
+            data[index] = parameters.domains[index].share;
+        }
+        let [of_sampler, of_weights] = self.memories(parameters);
+        let progress = Progress { step: elapsed, accuracy, best, data, sampled: before };
+        parameters.sampler.share(&progress, of_sampler, share);
+        apply_bids(&parameters.bids, bid, share);
+        if let Some(weights) = &parameters.method.weights {
+            let repairs = weights.weigh(&Progress { sampled: share, ..progress }, of_weights, weight);
+            self.bill.negative_weights += f64::from(repairs.negative);
+            self.bill.floored += f64::from(repairs.floored);
+        }
+    }
+
+    /// Tells the sampler how many responses passed.
+    fn hear(&mut self, parameters: &Parameters, samples: &[Sample]) {
         let (mut passed, mut failed) = ([0.0; MOST_DOMAINS], [0.0; MOST_DOMAINS]);
         for (index, sample) in samples.iter().enumerate() {
             (passed[index], failed[index]) = (sample.passed, sample.failed);
         }
-        parameters.sampler.hear(&passed[..domains], &failed[..domains], sampler_memory);
-        for (skill, weight) in self.skills.iter_mut().zip(&*weight) {
-            skill.weight = *weight;
-        }
-        self.learn(parameters, samples);
-        self.judge(parameters, elapsed, samples);
+        let [of_sampler, _] = self.memories(parameters);
+        parameters.sampler.hear(&passed[..samples.len()], &failed[..samples.len()], of_sampler);
     }
 
     /// Moves skills and entropies by what was sampled.
-    fn learn(&mut self, parameters: &Parameters, samples: &[Sample]) {
+    fn learn(&mut self, parameters: &Parameters, samples: &[Sample], weight: &[f64]) {
         let domains = parameters.domains.len();
         let (mut own, mut forget) = ([0.0; MOST_DOMAINS], [0.0; MOST_DOMAINS]);
         for (index, (sample, domain)) in samples.iter().zip(&parameters.domains).enumerate() {
-            let skill = &self.skills[index];
+            let skill = &mut self.skills[index];
+            skill.weight = weight[index];
             let plasticity =
                 if parameters.plasticity { (skill.entropy / domain.entropy_reference).min(1.0) } else { 1.0 };
             own[index] = parameters.rate * plasticity * skill.weight * sample.gradient;
