@@ -10,45 +10,46 @@ use super::network::{Network, Turn};
 use super::queue::Model;
 use bevy_ecs::component::Component;
 use bytemuck::{Pod, Zeroable};
+use isonomy_engine::columns;
 
 /// Nobody, nowhere, never.
 pub const NONE: u32 = u32::MAX;
 
-/// Where a vehicle is and how it got there.
+/// Where a vehicle is and how it got there. What every step looks at comes first: it fills a line of the cache.
 #[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Vehicle {
-    /// From the begin of its way to the front bumper.
+    /// From the begin of its way to the front bumper. The queue model has no positions.
     pub position_m: f64,
     /// How fast it is.
     pub speed_mps: f64,
-    /// To the rear bumper of the one ahead.
-    gap_m: f64,
-    next_position_m: f64,
     /// In the queue model: when it reaches the end of its lane.
     pub(super) eta_s: f64,
-    next_speed_mps: f64,
-    /// The one ahead that it follows.
-    leader: u32,
+    /// To the rear bumper of the one ahead.
+    gap_m: f64,
     /// The one behind it on the same way.
     pub(super) behind: u32,
-    /// The one for whom it waits at a conflict point, since the step before.
-    blocker: u32,
-    next_blocker: u32,
     /// Where it is, as an index of the paths.
     pub(super) at: u32,
-    /// The way that it was on before.
-    pub(super) previous: u32,
-    /// Step in which it entered the link that it is on.
-    on_link_since: u32,
-    /// Step in which it entered the network.
-    pub entered: u32,
-    /// Step in which it left the network.
-    pub left: u32,
     /// Steps that it waited.
     pub waited: u32,
     /// Steps that it has been waiting without a break.
     pub halted: u32,
+    /// The one ahead that it follows.
+    leader: u32,
+    /// The one for whom it waits at a conflict point, since the step before.
+    blocker: u32,
+    /// The way that it was on before.
+    pub(super) previous: u32,
+    /// Step in which it entered the link that it is on.
+    on_link_since: u32,
+    next_position_m: f64,
+    next_speed_mps: f64,
+    next_blocker: u32,
+    /// Step in which it entered the network.
+    pub entered: u32,
+    /// Step in which it left the network.
+    pub left: u32,
     /// Steps that it had waited when it came to its lane.
     waited_before: u32,
 }
@@ -82,10 +83,13 @@ pub struct Chain {
     pub(super) was_green: u32,
     /// Where the first one would go.
     pub(super) offer: u32,
-    /// Vehicles that were here when the step began, and that came in it.
-    pub(super) before: u32,
+    /// Vehicles that will come in this step.
     pub(super) arrivals: u32,
-    unused: u32,
+}
+
+columns! {
+    /// Which of 64 neighbouring ways have a vehicle on them, a bit each.
+    Occupied(u64);
 }
 
 /// A light.
@@ -102,7 +106,8 @@ pub struct Light {
     pub green: u32,
     /// Whether the crossing is being cleared for that green: 0 or 1.
     pub clearing: u32,
-    unused: u32,
+    /// In the queue model: the phase of the step before.
+    pub(super) before: u32,
 }
 
 /// What a movement has seen in the episode.
@@ -148,6 +153,8 @@ pub struct State<'s> {
     pub vehicles: &'s mut [Vehicle],
     /// One per way.
     pub chains: &'s mut [Chain],
+    /// One per 64 ways.
+    pub occupied: &'s mut [Occupied],
     /// One per crossing.
     pub lights: &'s mut [Light],
     /// One per movement.
@@ -178,7 +185,7 @@ pub struct Shown<'s> {
 impl State<'_> {
     /// To look at.
     pub fn shown(&self) -> Shown<'_> {
-        let State { vehicles, chains, lights, passages, choices, tally } = self;
+        let State { vehicles, chains, lights, passages, choices, tally, .. } = self;
         Shown { vehicles, chains, lights, passages, choices, tally }
     }
 }
@@ -227,6 +234,8 @@ pub struct World {
     /// Lanes on which vehicles start.
     pub(super) doors: Vec<u32>,
     model: Model,
+    /// Length of the longest vehicle.
+    longest_m: f64,
     /// Whether vehicles look at [`Tally::noise`].
     pub dawdles: bool,
     /// Steps from one decision to the next.
@@ -298,6 +307,7 @@ impl World {
             greens,
             decision_steps: 1,
             model: Model::Micro,
+            longest_m: demand.kinds.iter().map(|kind| kind.length_m).fold(0.0, f64::max),
             dawdles: matches!(law, Law::Krauss { dawdling } if dawdling.get() > 0.0),
             wanted: wanted(&network, &demand),
             choices_at: choices_at(&network),
@@ -349,11 +359,12 @@ impl World {
             left: NONE,
             ..Vehicle::zeroed()
         });
-        state.chains.fill(Chain { first: NONE, last: NONE, entrants: NONE, ..Chain::zeroed() });
+        state.chains.fill(Chain { first: NONE, last: NONE, entrants: NONE, offer: NONE, ..Chain::zeroed() });
+        state.occupied.fill(Occupied(0));
         for (light, crossing) in state.lights.iter_mut().zip(&self.network.crossings) {
             let remaining_s = self.network.phases[crossing.phases.start as usize].duration_s;
             let phase = if crossing.controlled { crossing.greens[0] } else { 0 };
-            *light = Light { remaining_s, phase, ..Light::zeroed() };
+            *light = Light { remaining_s, phase, before: NONE, ..Light::zeroed() };
         }
         state.passages.fill(Passage::zeroed());
         state.choices.fill(Choosing::zeroed());
@@ -395,6 +406,10 @@ impl World {
     }
 
     fn driver(&self, vehicle: u32) -> &Driver {
+        // Most demands have one kind of vehicle: nothing is looked up then.
+        if let [only] = self.drivers.as_slice() {
+            return only;
+        }
         &self.drivers[self.demand.departures[vehicle as usize].kind as usize]
     }
 
@@ -402,10 +417,9 @@ impl World {
         self.driver(vehicle).kind.length_m
     }
 
-    /// The way at `ahead` places behind the one at `at` in a vehicle's path.
-    pub(super) fn way_of(&self, vehicle: u32, at: u32) -> Option<u32> {
-        let end = self.demand.departures[vehicle as usize].path.1;
-        (at < end).then(|| self.demand.paths[at as usize])
+    /// The way at an index of the paths, if the path does not end there.
+    pub(super) fn way_at(&self, at: u32) -> Option<u32> {
+        some(self.demand.paths[at as usize])
     }
 
     pub(super) fn has_green(&self, lights: &[Light], link: &Way) -> bool {
@@ -440,13 +454,19 @@ impl World {
     }
 
     /// The movement before which a vehicle is.
-    pub fn next_movement(&self, vehicle: u32, this: &Vehicle) -> Option<u32> {
-        self.movement_at(vehicle, this.at + 1)
+    pub fn next_movement(&self, this: &Vehicle) -> Option<u32> {
+        self.movement_at(this.at + 1)
     }
 
     /// Metres that a vehicle on a lane has to the stop line.
-    pub fn to_line_m(&self, lane: u32, this: &Vehicle) -> f64 {
-        self.ways[lane as usize].length_m - this.position_m
+    pub fn to_line_m(&self, state: Shown<'_>, lane: u32, this: &Vehicle) -> f64 {
+        match self.model {
+            Model::Micro => self.ways[lane as usize].length_m - this.position_m,
+            Model::Queue { .. } => {
+                let now_s = f64::from(state.tally.steps) * self.clock.step_s;
+                (this.eta_s - now_s).max(0.0) * self.ways[lane as usize].limit_mps
+            }
+        }
     }
 
     /// Whether a link (by its number among links) has green.
@@ -485,18 +505,25 @@ impl World {
 
     /// Everybody's next speed, from what is.
     fn decide(&self, state: &mut State<'_>) {
-        for way in 0..self.ways.len() {
-            let mut vehicle = state.chains[way].first;
-            while vehicle != NONE {
-                let (next_mps, blocker) = self.next_speed(&state.shown(), way as u32, vehicle);
-                let share = if self.dawdles { dawdles(state.tally, vehicle) } else { 0.0 };
-                let this = &mut state.vehicles[vehicle as usize];
-                let (speed_mps, moved_m) = self.driver(vehicle).moved(this.speed_mps, next_mps, share);
-                (this.next_speed_mps, this.next_blocker) = (speed_mps, blocker);
-                this.next_position_m = moved_m + this.position_m;
-                vehicle = this.behind;
+        for block in 0..state.occupied.len() {
+            for way in state.occupied[block].ways(block) {
+                let mut vehicle = state.chains[way as usize].first;
+                while vehicle != NONE {
+                    vehicle = self.decide_one(state, way, vehicle);
+                }
             }
         }
+    }
+
+    /// Decides for one vehicle; who comes behind it.
+    fn decide_one(&self, state: &mut State<'_>, way: u32, vehicle: u32) -> u32 {
+        let (next_mps, blocker) = self.next_speed(&state.shown(), way, vehicle);
+        let share = if self.dawdles { dawdles(state.tally, vehicle) } else { 0.0 };
+        let this = &mut state.vehicles[vehicle as usize];
+        let (speed_mps, moved_m) = self.driver(vehicle).moved(this.speed_mps, next_mps, share);
+        (this.next_speed_mps, this.next_blocker) = (speed_mps, blocker);
+        this.next_position_m = moved_m + this.position_m;
+        this.behind
     }
 
     /// The speed that a vehicle will try to have, and for whom it waits at a conflict point.
@@ -512,7 +539,10 @@ impl World {
                 usual_braking: ahead.usual_braking,
                 gap_m: this.gap_m,
             };
-            speed_mps = lesser(speed_mps, driver.behind(this.speed_mps, leader));
+            speed_mps = match driver.stands_behind(this.speed_mps, &leader) {
+                true => 0.0,
+                false => lesser(speed_mps, driver.behind(this.speed_mps, leader)),
+            };
         }
         let (crossing_mps, blocker) = self.speed_at_crossing(state, way, vehicle);
         speed_mps = lesser(speed_mps, crossing_mps);
@@ -529,7 +559,7 @@ impl World {
         if !on_link && rest_m > driver.looks_m {
             return (allowed_mps, NONE);
         }
-        let (link_at, begins_m) = match self.way_of(vehicle, this.at + u32::from(!on_link)) {
+        let (link_at, begins_m) = match self.way_at(this.at + u32::from(!on_link)) {
             None => return (allowed_mps, NONE),
             Some(link) => (link, if on_link { this.position_m } else { -rest_m }),
         };
@@ -592,7 +622,7 @@ impl World {
             return None;
         }
         let this = &state.vehicles[coming as usize];
-        let follows = self.way_of(coming, this.at + 1) == Some(conflict.foe);
+        let follows = self.way_at(this.at + 1) == Some(conflict.foe);
         follows.then(|| (coming, (self.ways[link.from as usize].length_m - this.position_m) + at_m))
     }
 
@@ -633,30 +663,36 @@ impl World {
     fn advance(&self, state: &mut State<'_>) {
         // Who changes its way is chained here in between: nobody may move twice.
         let mut movers = NONE;
-        for way in 0..self.ways.len() as u32 {
-            let (mut before, mut vehicle) = (NONE, state.chains[way as usize].first);
-            while vehicle != NONE {
-                let behind = state.vehicles[vehicle as usize].behind;
-                state.tally.updates += 1;
-                let next = state.vehicles[vehicle as usize].at + 1;
-                if self.commit(state, vehicle) {
-                    unlink(state, way, before, vehicle);
-                    self.count_passage(state, vehicle, next);
-                    state.vehicles[vehicle as usize].previous = way;
-                    state.vehicles[vehicle as usize].behind = std::mem::replace(&mut movers, vehicle);
-                } else {
-                    before = vehicle;
-                }
-                vehicle = behind;
+        for block in 0..state.occupied.len() {
+            for way in state.occupied[block].ways(block) {
+                self.advance_on(state, way, &mut movers);
             }
         }
         while movers != NONE {
             let vehicle = movers;
             movers = state.vehicles[vehicle as usize].behind;
-            match self.way_of(vehicle, state.vehicles[vehicle as usize].at) {
+            match self.way_at(state.vehicles[vehicle as usize].at) {
                 Some(way) => self.enter(state, way, vehicle),
                 None => self.finish(state, vehicle),
             }
+        }
+    }
+
+    fn advance_on(&self, state: &mut State<'_>, way: u32, movers: &mut u32) {
+        let (mut before, mut vehicle) = (NONE, state.chains[way as usize].first);
+        state.tally.updates += u64::from(state.chains[way as usize].vehicles);
+        while vehicle != NONE {
+            let this = &state.vehicles[vehicle as usize];
+            let (behind, next) = (this.behind, this.at + 1);
+            if self.commit(state, vehicle) {
+                unlink(state, way, before, vehicle);
+                self.count_passage(state, vehicle, next);
+                state.vehicles[vehicle as usize].previous = way;
+                state.vehicles[vehicle as usize].behind = std::mem::replace(movers, vehicle);
+            } else {
+                before = vehicle;
+            }
+            vehicle = behind;
         }
     }
 
@@ -669,7 +705,7 @@ impl World {
         this.waited += waits;
         this.halted = (this.halted + 1) * waits;
         let begin = this.at;
-        while let Some(way) = self.way_of(vehicle, this.at)
+        while let Some(way) = self.way_at(this.at)
             && this.position_m > self.ways[way as usize].length_m
         {
             this.position_m -= self.ways[way as usize].length_m;
@@ -680,15 +716,15 @@ impl World {
 
     /// A vehicle has gone on to `at` in its path; if that is a link, the link's movement counts it.
     pub(super) fn count_passage(&self, state: &mut State<'_>, vehicle: u32, at: u32) {
-        if let Some(movement) = self.movement_at(vehicle, at) {
+        if let Some(movement) = self.movement_at(at) {
             let this = &mut state.vehicles[vehicle as usize];
             let waited = this.waited - std::mem::replace(&mut this.waited_before, this.waited);
             state.passages[movement as usize].count(waited);
         }
     }
 
-    fn movement_at(&self, vehicle: u32, at: u32) -> Option<u32> {
-        let way = self.way_of(vehicle, at).filter(|&way| way >= self.lanes)?;
+    fn movement_at(&self, at: u32) -> Option<u32> {
+        let way = self.way_at(at).filter(|&way| way >= self.lanes)?;
         Some(self.network.links[(way - self.lanes) as usize].movement)
     }
 
@@ -698,7 +734,7 @@ impl World {
         if this.entered == NONE || this.left != NONE {
             return None;
         }
-        Some((self.movement_at(vehicle, this.at + 1)?, this.waited - this.waited_before))
+        Some((self.movement_at(this.at + 1)?, this.waited - this.waited_before))
     }
 
     /// Vehicles on a way, from the front.
@@ -753,22 +789,28 @@ impl World {
 
     /// Everybody finds whom it follows.
     fn look_ahead(&self, state: &mut State<'_>) {
-        for way in 0..self.ways.len() {
-            state.chains[way].entrants = NONE;
-            let (mut ahead, mut vehicle) = (NONE, state.chains[way].first);
-            let mut waiting = 0;
-            while vehicle != NONE {
-                self.find_leader(state, vehicle, ahead);
-                let blocker = state.vehicles[vehicle as usize].blocker;
-                if blocker != NONE && state.vehicles[blocker as usize].left != NONE {
-                    state.vehicles[vehicle as usize].blocker = NONE;
-                }
-                waiting += u32::from(state.vehicles[vehicle as usize].halted > 0);
-                (ahead, vehicle) = (vehicle, state.vehicles[vehicle as usize].behind);
+        for block in 0..state.occupied.len() {
+            for way in state.occupied[block].ways(block) {
+                self.look_ahead_on(state, way as usize);
             }
-            state.chains[way].waiting = waiting;
-            state.chains[way].waited += waiting;
         }
+    }
+
+    fn look_ahead_on(&self, state: &mut State<'_>, way: usize) {
+        state.chains[way].entrants = NONE;
+        let (mut ahead, mut vehicle) = (NONE, state.chains[way].first);
+        let mut waiting = 0;
+        while vehicle != NONE {
+            self.find_leader(state, vehicle, ahead);
+            let blocker = state.vehicles[vehicle as usize].blocker;
+            if blocker != NONE && state.vehicles[blocker as usize].left != NONE {
+                state.vehicles[vehicle as usize].blocker = NONE;
+            }
+            waiting += u32::from(state.vehicles[vehicle as usize].halted > 0);
+            (ahead, vehicle) = (vehicle, state.vehicles[vehicle as usize].behind);
+        }
+        state.chains[way].waiting = waiting;
+        state.chains[way].waited += waiting;
     }
 
     /// Sets whom a vehicle follows: the one ahead on its way, or the last on the ways that it will take.
@@ -785,12 +827,16 @@ impl World {
 
     fn leader_beyond(&self, state: &Shown<'_>, vehicle: u32) -> (u32, f64) {
         let (this, driver) = (&state.vehicles[vehicle as usize], self.driver(vehicle));
-        let end = self.demand.departures[vehicle as usize].path.1;
-        let ahead = &self.demand.paths[this.at as usize..end as usize];
-        let mut distance_m = self.ways[ahead[0] as usize].length_m - this.position_m;
+        let mut ahead = self.demand.paths[this.at as usize..].iter().copied().take_while(|&way| way != NONE);
+        let Some(own) = ahead.next() else { return (NONE, 0.0) };
+        let mut distance_m = self.ways[own as usize].length_m - this.position_m;
+        if distance_m > driver.free_m + self.longest_m {
+            // Whoever is there slows nobody down.
+            return (NONE, 0.0);
+        }
         let gap_to =
             |last: u32, distance_m: f64| distance_m + state.vehicles[last as usize].position_m - self.length_m(last);
-        for &way in &ahead[1..] {
+        for way in ahead {
             let (mut leader, mut gap_m) = (NONE, 0.0);
             if way < self.lanes {
                 leader = state.chains[way as usize].last;
@@ -913,7 +959,20 @@ fn some(vehicle: u32) -> Option<u32> {
     (vehicle != NONE).then_some(vehicle)
 }
 
+impl Occupied {
+    /// The ways of a block that have a vehicle on them.
+    pub(super) fn ways(self, block: usize) -> impl Iterator<Item = u32> + use<> {
+        let each = std::iter::successors(some_bits(self.0), |bits| some_bits(bits & (bits - 1)));
+        each.map(move |bits| block as u32 * 64 + bits.trailing_zeros())
+    }
+}
+
+fn some_bits(bits: u64) -> Option<u64> {
+    (bits != 0).then_some(bits)
+}
+
 pub(super) fn append(state: &mut State<'_>, way: u32, vehicle: u32) {
+    state.occupied[way as usize / 64].0 |= 1 << (way % 64);
     let chain = &mut state.chains[way as usize];
     let last = std::mem::replace(&mut chain.last, vehicle);
     chain.vehicles += 1;
@@ -929,6 +988,10 @@ pub(super) fn unlink(state: &mut State<'_>, way: u32, before: u32, vehicle: u32)
     let behind = state.vehicles[vehicle as usize].behind;
     let chain = &mut state.chains[way as usize];
     chain.vehicles -= 1;
+    if chain.vehicles == 0 {
+        chain.waiting = 0;
+        state.occupied[way as usize / 64].0 &= !(1 << (way % 64));
+    }
     if chain.last == vehicle {
         chain.last = before;
     }
