@@ -287,3 +287,17 @@ fn a_fairness_reward_changes_what_is_learned() {
     let (least, fairly) = (metric(&plain, "exact.return_min"), metric(&fair, "exact.return_min"));
     assert!(fairly > 0.5 * least, "nobody is levelled down to nothing: {fairly} after {least}");
 }
+
+#[test]
+fn pairs_that_learn_with_a_central_critic_trust_each_other() {
+    // Two agents who each look for their own best settle for 7 of 8 (Rashid et al. 2018, arXiv 1803.11485).
+    for name in ["two_step_game/mappo.ron", "two_step_game/coma.ron"] {
+        let mut run = run(with(&file(name), &[]).scenario, 1);
+        let mut last = None;
+        while let Some(iteration) = run.next_iteration().expect("the processor cannot fail") {
+            last = Some(iteration);
+        }
+        let evaluated = last.and_then(|iteration| iteration.evaluation).expect("the last iteration is evaluated");
+        assert!(evaluated.returns.mean.iter().all(|&mean| mean > 7.9), "{name}: {:?}", evaluated.returns.mean);
+    }
+}

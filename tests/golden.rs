@@ -4,7 +4,7 @@
 
 mod every;
 
-use every::{files, name, sim, small};
+use every::{files, name, run, small};
 use isonomy::engine::policy::TabularPolicy;
 use isonomy::engine::rollout::Rollout;
 use isonomy::engine::spec::Spec;
@@ -34,7 +34,27 @@ fn golden(environment: &str) -> PathBuf {
 }
 
 fn heading(environment: &str, file: &Path) -> String {
-    format!("{environment}: {}, everybody at random", name(file))
+    let discrete = small(file, 1, 1).environment.spec().action.is_discrete();
+    let who = if discrete { "everybody at random" } else { "by its own rule" };
+    format!("{environment}: {}, {who}", name(file))
+}
+
+/// A discrete observation, or the first numbers of many.
+fn observed(rollout: &Rollout, at: usize) -> String {
+    const SHOWN: usize = 4;
+    match rollout.size {
+        0 => rollout.observation.get(at).to_string(),
+        size => {
+            let shown = &rollout.features[at * size..][..size.min(SHOWN)];
+            let numbers: Vec<String> = shown.iter().map(|number| format!("{number:.3}")).collect();
+            numbers.join(" ") + if size > SHOWN { " …" } else { "" }
+        }
+    }
+}
+
+fn done(spec: &Spec, rollout: &Rollout, at: usize) -> String {
+    let action = rollout.action.get(at);
+    if spec.action.is_discrete() { action.to_string() } else { format!("{:.3}", f32::from_bits(action)) }
 }
 
 fn story(spec: &Spec, rollout: &Rollout) -> String {
@@ -47,10 +67,10 @@ fn story(spec: &Spec, rollout: &Rollout) -> String {
             let rewards: Vec<String> =
                 spec.tasks.iter().enumerate().map(|(task, of)| format!("{} {}", of.name, reward(task))).collect();
             lines.push(format!(
-                "{t:4}  {agent:5}  {:5}  {:11}  {:6}  {}",
+                "{t:4}  {agent:5}  {:5}  {:>11}  {:>6}  {}",
                 spec.groups[group as usize].name,
-                rollout.observation.get(at),
-                rollout.action.get(at),
+                observed(rollout, at),
+                done(spec, rollout, at),
                 rewards.join(", "),
             ));
         }
@@ -66,9 +86,13 @@ fn eight_steps_of_one_lane() {
     let bless = std::env::var_os("BLESS").is_some();
     let mut differ = String::new();
     for (environment, file) in one_of_each() {
-        let mut sim = sim(small(&file, 1, 1), 1, None);
-        let policy = TabularPolicy::uniform(sim.spec(), 1);
-        sim.set_policy(&policy);
+        // Chance acts where it can; a rule or a network of the scenario does where actions are numbers.
+        let mut run = run(small(&file, 1, 1), 1);
+        let sim = run.sim();
+        if sim.spec().action.is_discrete() {
+            let policy = TabularPolicy::uniform(sim.spec(), 1);
+            sim.set_policy(&policy);
+        }
         let rollout = sim.rollout(STEPS).expect("the processor cannot fail");
         let text = format!("{}\n\n{}", heading(&environment, &file), story(sim.spec(), &rollout));
         let golden = golden(&environment);

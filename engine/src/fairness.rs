@@ -1,5 +1,6 @@
 //! Fairness rewards: what a policy is taught in place of what the environment paid.
 
+use crate::gpu::ShapeTwin;
 use crate::problem::Problem;
 use crate::spec::Spec;
 
@@ -20,6 +21,13 @@ pub trait FairnessReward: std::fmt::Debug + Send + Sync {
     /// What in this environment or in the fields makes no sense.
     fn check(&self, _spec: &Spec) -> Vec<Problem> {
         Vec::new()
+    }
+
+    /// The same rule for the device, in a rollout that is shaped with these mean returns, `[groups, tasks]`. Only its
+    /// numbers may differ from one rollout to the next. Where one reward of a scenario has none, all are shaped by the
+    /// processor.
+    fn twin(&self, _spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        None
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::columns::Column;
 use crate::dynamics::{Dynamics, Moves, Starts, per_row};
 use crate::fairness::{FairnessReward, RewardBatch};
+use crate::gpu::ShapeTwin;
 use crate::noise::{Key, Phase, Purpose};
 use crate::policy::{PolicyTable, act};
 use crate::rollout::{Codes, CodesMut, Rollout};
@@ -98,6 +99,14 @@ impl Rules {
                 shaped,
             });
         }
+    }
+
+    /// The fairness rewards in WGSL, where every one of them is there and its lanes can be seen by a workgroup.
+    pub(crate) fn shape_twins(&self, spec: &Spec) -> Option<Vec<ShapeTwin>> {
+        let twins = self.fairness.iter().map(|plugin| plugin.twin(spec, self.expected.as_deref()));
+        let twins: Vec<ShapeTwin> = twins.collect::<Option<_>>()?;
+        let uncut = spec.agents() > 0 && 64 % spec.agents() == 0;
+        twins.iter().all(|twin| uncut || !twin.sees_lane).then_some(twins)
     }
 
     /// Starts the episodes of neighbouring rows; `made` is the number of steps made before.

@@ -1,7 +1,9 @@
 //! The command line: one file per command. Data goes to stdout, talk to stderr.
 
+mod advantages;
 mod bench;
 mod check;
+mod compare;
 mod completions;
 mod device;
 mod explain;
@@ -26,6 +28,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Advantages(advantages::Args),
     Bench(bench::Args),
     Check(check::Args),
     List(list::Args),
@@ -36,6 +39,7 @@ enum Command {
     Doctor(device::DoctorArgs),
     Verify(verify::Args),
     Report(report::Args),
+    Compare(compare::Args),
     Completions(completions::Args),
 }
 
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Advantages(args) => advantages::advantages(args),
         Command::Bench(args) => bench::bench(args),
         Command::Check(args) => check::check(args),
         Command::List(args) => list::list(args),
@@ -84,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => device::doctor(args),
         Command::Verify(args) => verify::verify(args),
         Command::Report(args) => report::report(args),
+        Command::Compare(args) => compare::compare(args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),
     };
     match outcome {

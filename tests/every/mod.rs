@@ -11,6 +11,7 @@ use isonomy::engine::run::{Means, Run};
 use isonomy::engine::scenario::{Loaded, Scenario, load};
 use isonomy::engine::sim::{Setup, Sim};
 use isonomy::engine::spec::Spec;
+use isonomy::engine::suite::is_suite;
 use std::path::{Path, PathBuf};
 
 /// Every scenario file below `scenarios/` and `tests/odd/`, in the order of their names. Suites are none.
@@ -21,9 +22,8 @@ pub fn files() -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).expect("the folder is in the tree") {
             let path = entry.expect("it can be listed").path();
             match path.extension() {
-                _ if path.ends_with("suites") => {}
                 _ if path.is_dir() => folders.push(path),
-                Some(extension) if extension == "ron" => files.push(path),
+                Some(extension) if extension == "ron" && !is_suite(&path) => files.push(path),
                 _ => {}
             }
         }
@@ -64,6 +64,16 @@ pub fn small(file: &Path, lanes: usize, iterations: u32) -> Scenario {
     with(file, &sets.iter().map(String::as_str).collect::<Vec<_>>()).scenario
 }
 
+/// As many lanes as were wanted, or, where agents move together and a lane takes long, so many that a test does not.
+pub fn lanes(file: &Path, wanted: usize) -> usize {
+    let spec = with(file, &[]).scenario.environment.spec();
+    if spec.observation.is_discrete() {
+        return wanted;
+    }
+    let per_lane = spec.time_limit as usize * spec.agents() as usize;
+    wanted.min((400_000 / per_lane).max(5))
+}
+
 /// A scenario that is run on the processor.
 pub fn run(scenario: Scenario, threads: usize) -> Run {
     Run::new(scenario, Means { threads, device: None }).unwrap_or_else(|error| panic!("{error}"))
@@ -76,7 +86,7 @@ pub fn sim(scenario: Scenario, threads: usize, device: Option<&Device>) -> Sim {
     Sim::new(&*scenario.environment, scenario.fairness, setup).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Who acts in a scenario before anything is learned.
+/// The table that acts in a scenario before anything is learned.
 pub fn own(file: &Path) -> TabularPolicy {
     run(small(file, 1, 1), 1).policy().expect("a table").clone()
 }

@@ -1,5 +1,6 @@
 use super::{Lane, lanes};
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
+use isonomy_engine::gpu::ShapeTwin;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::NonNegative;
 use isonomy_engine::spec::Spec;
@@ -39,6 +40,11 @@ impl FairnessReward for InequityAversion {
         let alone = spec.agents() < 2;
         alone.then(|| Problem::at("", "a lane has one agent, who has no one to compare with")).into_iter().collect()
     }
+
+    fn twin(&self, _spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        let numbers = vec![self.envy.get() as f32, self.guilt.get() as f32];
+        Some(ShapeTwin { body: CHARGE, numbers, sees_lane: true })
+    }
 }
 
 impl InequityAversion {
@@ -60,3 +66,17 @@ impl InequityAversion {
         (0..agents).map(of_one).sum::<f64>() / (agents - 1) as f64
     }
 }
+
+const CHARGE: &str = "
+    // After this step and before it.
+    var envy = vec2(0.0);
+    var guilt = vec2(0.0);
+    let own = vec2(utility, utility - reward);
+    for (var i = 0u; i < AGENTS; i++) {
+        let less = vec2(lane_utility(i), lane_utility(i) - lane_reward(i)) - own;
+        envy += max(less, vec2(0.0));
+        guilt += max(-less, vec2(0.0));
+    }
+    let discontent = (shape_number(first) * envy + shape_number(first + 1u) * guilt) / f32(max(AGENTS, 2u) - 1u);
+    return shaped - (discontent.x - discontent.y);
+";

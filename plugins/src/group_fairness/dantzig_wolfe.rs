@@ -148,9 +148,11 @@ fn cells(chain: &Chain) -> usize {
 /// One backward induction per group, side by side where they are long.
 fn best_of_all(parts: &[Part], signals: &[Vec<f64>]) -> Vec<Best> {
     let work: usize = parts.iter().map(|part| part.chain.work()).sum();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(parts.len());
     let best = |(part, signal): (&Part, &Vec<f64>)| part.chain.best(signal);
-    if work < WORTH_THREADS || threads == 1 {
+    // Asking how many threads there are reads files: it takes longer than many a small programme.
+    let threads = || std::thread::available_parallelism().map_or(1, usize::from).min(parts.len());
+    let threads = if work < WORTH_THREADS { 1 } else { threads() };
+    if threads == 1 {
         return parts.iter().zip(signals).map(best).collect();
     }
     let share = parts.len().div_ceil(threads);

@@ -246,12 +246,8 @@ impl Learner for FairLearner {
     }
 
     fn update(&mut self, rollout: &Rollout) -> Vec<(String, f64)> {
-        let episodes = (rollout.episodes() * rollout.lanes) as u64;
         let gaps = self.state.verdict.gaps.clone();
-        self.judge.enter(&mut self.state.tally, &self.state.verdict, episodes, self.state.plays_pi0);
-        if self.state.counts.watch(rollout, &self.agent_groups) {
-            self.plan();
-        }
+        self.learn(rollout);
         let State { tally, lp_solves, lp_failures, .. } = &self.state;
         let mut report = Vec::with_capacity(9 + gaps.len());
         let mut say = |name: &str, value: f64| report.push((name.to_owned(), value));
@@ -267,6 +263,16 @@ impl Learner for FairLearner {
             report.push((format!("gap_task_{}", task + 1), *gap));
         }
         report
+    }
+
+    fn learn(&mut self, rollout: &Rollout) -> bool {
+        let episodes = (rollout.episodes() * rollout.lanes) as u64;
+        self.judge.enter(&mut self.state.tally, &self.state.verdict, episodes, self.state.plays_pi0);
+        let doubled = self.state.counts.watch(rollout, &self.agent_groups);
+        if doubled {
+            self.plan();
+        }
+        doubled
     }
 
     fn snapshot(&self) -> Vec<u8> {

@@ -1,10 +1,12 @@
 //! What improves a policy.
 
 pub mod constrained;
+mod network;
 mod policy_gradient;
 mod value_iteration;
 
 pub use constrained::{Cpo, Cup, Focops, Pcpo, PpoLagrangian};
+pub use network::{Coma, Ppo};
 pub use policy_gradient::PolicyGradient;
 pub use value_iteration::ValueIteration;
 

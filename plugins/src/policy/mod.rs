@@ -1,7 +1,10 @@
 //! How policies that learn begin.
 
+mod perceptron;
 mod softmax;
 
+pub(crate) use perceptron::POLICY_STREAM;
+pub use perceptron::Perceptron;
 pub use softmax::Softmax;
 
 use isonomy_engine::problem::Problem;

@@ -37,7 +37,7 @@ impl Trial {
         let spec = spec(&model);
         assert_eq!(optimizer.check(&spec), []);
         let model = Arc::new(model);
-        let setting = Setting { spec: spec.clone(), model: Some(model.clone()), seed };
+        let setting = Setting { spec: spec.clone(), model: Some(model.clone()), public: None, seed };
         let learner = optimizer.begin(TabularPolicy::uniform(&spec, 1).into(), setting).expect("can begin");
         let rollout = Rollout::new(&spec, 1, model.horizon, 0, false);
         Trial { model, rollout, learner, random: Random(seed), report: Vec::new() }
@@ -191,7 +191,7 @@ fn an_unfair_pi0_is_refused() {
     let spec = spec(&model);
     let refused = |text: &str| {
         let optimizer: OptPess = read(text);
-        let setting = Setting { spec: spec.clone(), model: Some(model.clone()), seed: 1 };
+        let setting = Setting { spec: spec.clone(), model: Some(model.clone()), public: None, seed: 1 };
         match optimizer.begin(TabularPolicy::uniform(&spec, 1).into(), setting) {
             Ok(_) => panic!("accepted: {text}"),
             Err(problem) => problem.to_string(),

@@ -342,7 +342,7 @@ fn played(model: TabularModel, text: &str) -> Result<Vec<(String, f64)>, String>
     if let Some(problem) = optimizer.check(&spec).first() {
         return Err(problem.to_string());
     }
-    let setting = Setting { spec: spec.clone(), model: Some(Arc::new(model.clone())), seed: 1 };
+    let setting = Setting { spec: spec.clone(), model: Some(Arc::new(model.clone())), public: None, seed: 1 };
     let mut learner =
         optimizer.begin(TabularPolicy::uniform(&spec, 1).into(), setting).map_err(|problem| problem.to_string())?;
     let report = learner.update(&Rollout::new(&spec, 1, 0, 0, false));

@@ -58,7 +58,7 @@ pub struct Row {
 
 impl Row {
     /// Whether the row has a value and a slope here.
-    pub(super) fn defined(&self) -> bool {
+    pub(in crate::optimizer) fn defined(&self) -> bool {
         self.overrun.is_finite() && self.slopes.iter().all(|slope| slope.is_finite())
     }
 }
@@ -67,7 +67,7 @@ impl Row {
 pub(super) const FLAT: f64 = 1e-9;
 
 impl Limits {
-    pub(super) fn check(&self, spec: &Spec) -> Vec<Problem> {
+    pub(in crate::optimizer) fn check(&self, spec: &Spec) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (index, constraint) in self.0.iter().enumerate() {
             let place = format!("constraints[{index}].{}", constraint.typetag_name());
@@ -104,7 +104,7 @@ impl Limits {
     }
 
     /// The unit of every row: the size of its overrun where everyone earns nothing, 1 where that is no measure.
-    pub(super) fn units(&self, spec: &Spec) -> Vec<f64> {
+    pub(in crate::optimizer) fn units(&self, spec: &Spec) -> Vec<f64> {
         let unit = |overrun: Overrun| {
             let size = overrun.value.abs();
             if size.is_finite() && size > FLAT { size } else { 1.0 }
