@@ -2,10 +2,11 @@
 
 use super::Traffic;
 use super::metrics::Summary;
-use super::micro::{Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle, World};
 use super::observation::{Observation, Sizes};
 use super::reward::Payment;
 use super::signal::Changes;
+use super::state::{Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
+use super::world::World;
 use isonomy_engine::columns;
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, Shared, View};
 use std::sync::Arc;

@@ -21,15 +21,17 @@ mod host;
 mod idm;
 mod krauss;
 pub mod metrics;
-pub mod micro;
+mod micro;
 pub mod network;
 pub mod observation;
 pub mod queue;
 pub mod reward;
 pub mod signal;
 mod source;
+pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod world;
 
 pub use host::Streets;
 pub use source::{Demand, Roads};
@@ -41,7 +43,6 @@ use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use isonomy_engine::sim::Builder;
 use isonomy_engine::spec::{GroupSpec, Space, Spec};
-use micro::World;
 use network::demand::Clock;
 use observation::{Observation, Sizes};
 use queue::Model;
@@ -50,6 +51,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use world::World;
 
 /// Lights at the crossings of a road network. Vehicles move as in CityFlow, without changing lanes; an action is the green
 /// that a crossing shows until the next decision.

@@ -2,7 +2,8 @@
 //!
 //! Crossings differ; every list is as long as the longest needs, and zero where a crossing has less.
 
-use super::micro::{Shown, Vehicle, World};
+use super::state::{Shown, Vehicle};
+use super::world::World;
 use isonomy_engine::spec::Space;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

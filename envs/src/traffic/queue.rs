@@ -5,9 +5,10 @@
 //! Calibrated to what the micro model's queues do at a light; columns, lights, rules and measures are the same.
 
 use super::following::TURN_MPS;
-use super::micro::{NONE, State, World, append, unlink};
 use super::network::Turn;
 use super::observation::PLACE_M;
+use super::state::{NONE, State, append, unlink};
+use super::world::World;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
