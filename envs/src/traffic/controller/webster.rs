@@ -1,3 +1,5 @@
+//! Webster's fixed plan, and his formulas.
+
 use super::{Choose, plain_greens, positive, seconds};
 use crate::traffic::state::Shown;
 use crate::traffic::world::World;
