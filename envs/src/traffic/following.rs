@@ -118,6 +118,15 @@ impl Driver {
         }
     }
 
+    /// Whether a standing vehicle will certainly stand behind one that stands, however the bounds turn out in detail.
+    pub(super) fn stands_behind(&self, speed_mps: f64, leader: &Leader) -> bool {
+        let room_m = leader.gap_m - self.kind.min_gap_m;
+        self.law == Law::CityFlow
+            && speed_mps == 0.0
+            && leader.speed_mps == 0.0
+            && 2.0 * room_m / self.step_s <= leader.usual_braking * self.step_s
+    }
+
     fn behind_in_cityflow(&self, speed_mps: f64, leader: Leader) -> f64 {
         let (kind, dt) = (&self.kind, self.step_s);
         let Leader { speed_mps: ahead, gap_m: gap, .. } = leader;

@@ -2,10 +2,11 @@
 
 use super::Traffic;
 use super::metrics::Summary;
-use super::micro::{Chain, Choosing, Light, Passage, Shown, State, Tally, Vehicle, World};
 use super::observation::{Observation, Sizes};
 use super::reward::Payment;
 use super::signal::Changes;
+use super::state::{Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
+use super::world::World;
 use isonomy_engine::columns;
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, Shared, View};
 use std::sync::Arc;
@@ -57,7 +58,7 @@ impl Streets {
     }
 
     fn shown<'a>(&self, state: Shared<'a, Self>) -> Shown<'a> {
-        let (vehicles, chains, lights, passages, choices, _, tally) = state;
+        let (vehicles, chains, _, lights, passages, choices, _, tally) = state;
         Shown { vehicles, chains, lights, passages, choices, tally: &tally[0] }
     }
 }
@@ -84,13 +85,14 @@ const MEASURES: [&str; 17] = [
 ];
 
 impl LaneDynamics for Streets {
-    type State = (Vehicle, Chain, Light, Passage, Choosing, Before, Tally);
+    type State = (Vehicle, Chain, Occupied, Light, Passage, Choosing, Before, Tally);
 
     fn counts(&self) -> Vec<usize> {
         let network = &self.world.network;
         vec![
             self.world.demand.departures.len(),
             network.ways(),
+            network.ways().div_ceil(64),
             network.crossings.len(),
             network.movements.len(),
             self.world.choices(),
@@ -103,9 +105,9 @@ impl LaneDynamics for Streets {
         usize::from(self.world.dawdles)
     }
 
-    fn start(&self, _: At<'_>, (vehicles, chains, lights, passages, choices, before, tally): View<'_, Self>) {
+    fn start(&self, _: At<'_>, (vehicles, chains, occupied, lights, passages, choices, before, tally): View<'_, Self>) {
         let tally = &mut tally[0];
-        self.world.start(State { vehicles, chains, lights, passages, choices, tally });
+        self.world.start(State { vehicles, chains, occupied, lights, passages, choices, tally });
         if self.own_tables {
             lights.iter_mut().for_each(|light| light.phase = 0);
         }
@@ -120,10 +122,10 @@ impl LaneDynamics for Streets {
     }
 
     fn step(&self, at: At<'_>, action: &[u32], state: View<'_, Self>, reward: &mut [f32]) {
-        let (vehicles, chains, lights, passages, choices, before, tally) = state;
+        let (vehicles, chains, occupied, lights, passages, choices, before, tally) = state;
         let (world, tally) = (&*self.world, &mut tally[0]);
         tally.noise = at.words.first().copied().unwrap_or(0);
-        let mut state = State { vehicles, chains, lights, passages, choices, tally };
+        let mut state = State { vehicles, chains, occupied, lights, passages, choices, tally };
         world.decide_anew(&mut state);
         for _ in 0..world.decision_steps {
             if !self.own_tables {

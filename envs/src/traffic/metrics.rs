@@ -3,8 +3,9 @@
 //! Gini and Jain do not change when everybody waits twice as long, so a network in which all stand still looks fair to
 //! them: the mean stands beside them, always.
 
-use super::micro::{NONE, Shown, World};
 use super::network::Turn;
+use super::state::{NONE, Shown};
+use super::world::World;
 
 /// How something is spread over those who have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -4,6 +4,7 @@
 //! |------------|---------------|----------------------------------------------------------------------|
 //! | `Vehicle`  | departures    | where every vehicle of the episode is, how fast, how long it waited  |
 //! | `Chain`    | ways          | who is on a lane or on a link through a crossing, from the front     |
+//! | `Occupied` | ways / 64     | which ways have a vehicle on them, a bit each                        |
 //! | `Light`    | crossings     | the phase that is shown                                              |
 //! | `Passage`  | movements     | vehicles that came through, and what they waited                     |
 //! | `Choosing` | greens        | decisions since a green was asked for                                |
@@ -20,15 +21,17 @@ mod host;
 mod idm;
 mod krauss;
 pub mod metrics;
-pub mod micro;
+mod micro;
 pub mod network;
 pub mod observation;
 pub mod queue;
 pub mod reward;
 pub mod signal;
 mod source;
+pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod world;
 
 pub use host::Streets;
 pub use source::{Demand, Roads};
@@ -40,7 +43,6 @@ use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use isonomy_engine::sim::Builder;
 use isonomy_engine::spec::{GroupSpec, Space, Spec};
-use micro::World;
 use network::demand::Clock;
 use observation::{Observation, Sizes};
 use queue::Model;
@@ -49,6 +51,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use world::World;
 
 /// Lights at the crossings of a road network. Vehicles move as in CityFlow, without changing lanes; an action is the green
 /// that a crossing shows until the next decision.

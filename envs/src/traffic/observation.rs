@@ -2,7 +2,8 @@
 //!
 //! Crossings differ; every list is as long as the longest needs, and zero where a crossing has less.
 
-use super::micro::{Shown, Vehicle, World};
+use super::state::{Shown, Vehicle};
+use super::world::World;
 use isonomy_engine::spec::Space;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -227,12 +228,12 @@ impl<'w, 's> Sight<'w, 's> {
             let (mut fits, mut queue, mut near, mut halt, mut waited, mut count) = (0.0, 0.0, 0.0, 0.0f64, 0.0, 0.0);
             for lane in lanes.filter(|&lane| links.iter().any(|link| link.from == lane)) {
                 fits += self.fits(lane);
-                for (number, vehicle) in self.vehicles(lane) {
-                    if self.world.next_movement(number, vehicle) != Some(movement) {
+                for (_, vehicle) in self.vehicles(lane) {
+                    if self.world.next_movement(vehicle) != Some(movement) {
                         continue;
                     }
                     queue += f64::from(u8::from(vehicle.halted > 0));
-                    near += f64::from(u8::from(self.world.to_line_m(lane, vehicle) <= 100.0));
+                    near += f64::from(u8::from(self.world.to_line_m(self.state, lane, vehicle) <= 100.0));
                     halt = halt.max(self.halt_s(vehicle));
                     waited += f64::from(vehicle.waited) * self.world.clock.step_s;
                     count += 1.0;
@@ -256,7 +257,9 @@ impl<'w, 's> Sight<'w, 's> {
 
     fn drq(&self, pen: &mut Pen<'_>, lane: u32) {
         let (mut coming, mut halt, mut queue, mut speed) = (0.0, 0.0, 0.0, 0.0);
-        for (_, vehicle) in self.vehicles(lane).filter(|(_, this)| self.world.to_line_m(lane, this) <= 200.0) {
+        for (_, vehicle) in
+            self.vehicles(lane).filter(|(_, this)| self.world.to_line_m(self.state, lane, this) <= 200.0)
+        {
             let waits = vehicle.halted > 0;
             queue += f64::from(u8::from(waits));
             coming += f64::from(u8::from(!waits));
@@ -274,7 +277,7 @@ impl<'w, 's> Sight<'w, 's> {
     }
 
     fn wave_and_wait(&self, pen: &mut Pen<'_>, lane: u32) {
-        let near = self.vehicles(lane).filter(|(_, this)| self.world.to_line_m(lane, this) <= 50.0).count();
+        let near = self.vehicles(lane).filter(|(_, this)| self.world.to_line_m(self.state, lane, this) <= 50.0).count();
         let first = self.vehicles(lane).next().map_or(0.0, |(_, vehicle)| self.halt_s(vehicle));
         pen.write((near as f64 / 5.0).min(2.0));
         pen.write((first / 100.0).min(2.0));

@@ -5,9 +5,10 @@
 //! Calibrated to what the micro model's queues do at a light; columns, lights, rules and measures are the same.
 
 use super::following::TURN_MPS;
-use super::micro::{NONE, State, World, append, unlink};
 use super::network::Turn;
 use super::observation::PLACE_M;
+use super::state::{NONE, State, append, unlink};
+use super::world::World;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,93 +94,122 @@ impl World {
 
     /// The first of every lane says whether it would go: a lane's offer is the link, or the lane itself to leave the network.
     fn offer(&self, state: &mut State<'_>, now_s: f64, lost_s: f64) {
-        for lane in 0..self.lanes {
-            let was_green = std::mem::replace(&mut state.chains[lane as usize].was_green, 0);
-            let green = self.links_of(lane).iter().any(|&link| self.has_green(state.lights, &self.ways[link as usize]));
-            let chain = &mut state.chains[lane as usize];
-            chain.was_green = u32::from(green);
-            (chain.offer, chain.arrivals, chain.before) = (NONE, 0, chain.vehicles);
-            if green && was_green == 0 {
-                chain.next_departure_s = chain.next_departure_s.max(now_s + lost_s);
-                chain.departed = 0;
+        for crossing in 0..state.lights.len() {
+            let shown = state.lights[crossing].phase;
+            if std::mem::replace(&mut state.lights[crossing].before, shown) != shown {
+                self.start_greens(state, crossing, now_s + lost_s);
             }
         }
-        for lane in 0..self.lanes {
-            let (first, leaves_s) = (state.chains[lane as usize].first, state.chains[lane as usize].next_departure_s);
-            let soon_s = now_s + self.clock.step_s;
-            if first == NONE || state.vehicles[first as usize].eta_s > soon_s {
-                continue;
+        let soon_s = now_s + self.clock.step_s;
+        self.each_lane(state, |world, state, lane| {
+            let chain = &state.chains[lane as usize];
+            let first = &state.vehicles[chain.first as usize];
+            if first.eta_s > soon_s {
+                return;
             }
-            state.chains[lane as usize].offer = match self.way_of(first, state.vehicles[first as usize].at + 1) {
+            let offer = match world.way_at(first.at + 1) {
                 None => lane,
                 Some(link) => {
-                    let way = &self.ways[link as usize];
-                    let room = state.chains[way.to as usize].before < self.fits(way.to);
-                    let goes = leaves_s <= soon_s && room && self.has_green(state.lights, way);
+                    let way = &world.ways[link as usize];
+                    let room = state.chains[way.to as usize].vehicles < world.fits(way.to);
+                    let goes = chain.next_departure_s <= soon_s && room && world.has_green(state.lights, way);
                     if goes { link } else { NONE }
                 }
             };
+            state.chains[lane as usize].offer = offer;
+        });
+    }
+
+    /// A phase begins: lanes that had red and have green now let the first one go a while later.
+    fn start_greens(&self, state: &mut State<'_>, crossing: usize, first_s: f64) {
+        for &lane in &self.network.crossings[crossing].incoming {
+            let green = self.links_of(lane).iter().any(|&link| self.has_green(state.lights, &self.ways[link as usize]));
+            let chain = &mut state.chains[lane as usize];
+            let was_green = std::mem::replace(&mut chain.was_green, u32::from(green));
+            if green && was_green == 0 {
+                chain.next_departure_s = chain.next_departure_s.max(first_s);
+                chain.departed = 0;
+            }
         }
     }
 
-    /// Lanes take what fits, in the order of the lanes it comes from.
+    /// Lanes take what fits, in the order of the lanes it comes from; then all who were taken go.
     fn let_pass(&self, state: &mut State<'_>, now_s: f64, headway_s: f64) {
-        for lane in 0..self.lanes {
-            let (offer, vehicle) = (state.chains[lane as usize].offer, state.chains[lane as usize].first);
-            if offer == NONE {
-                continue;
+        self.each_lane(state, |world, state, lane| {
+            let offer = state.chains[lane as usize].offer;
+            if offer == NONE || offer == lane {
+                return;
             }
+            let to = world.ways[offer as usize].to;
+            let target = &mut state.chains[to as usize];
+            if target.vehicles + target.arrivals < world.fits(to) {
+                target.arrivals += 1;
+            } else {
+                state.chains[lane as usize].offer = NONE;
+            }
+        });
+        self.each_lane(state, |world, state, lane| {
+            let offer = std::mem::replace(&mut state.chains[lane as usize].offer, NONE);
             if offer == lane {
+                let vehicle = state.chains[lane as usize].first;
                 unlink(state, lane, NONE, vehicle);
-                self.finish(state, vehicle);
-                continue;
+                world.finish(state, vehicle);
+            } else if offer != NONE {
+                world.pass(state, lane, offer, now_s, headway_s);
             }
-            let link = &self.ways[offer as usize];
-            let target = &mut state.chains[link.to as usize];
-            if target.before + target.arrivals >= self.fits(link.to) {
-                continue;
-            }
-            target.arrivals += 1;
-            unlink(state, lane, NONE, vehicle);
-            let chain = &mut state.chains[lane as usize];
-            let eta_s = state.vehicles[vehicle as usize].eta_s;
-            let leaves_s = chain.next_departure_s.max(eta_s).max(now_s);
-            chain.next_departure_s = leaves_s + headway_s;
-            chain.departed += 1;
-            let slow = (1.0 - f64::from(chain.departed - 1) / UP_TO_SPEED).max(0.0);
-            let starts_s = if leaves_s > eta_s { self.start_s(link.to, vehicle) * slow } else { 0.0 };
-            let turns_mps = if link.turn == Turn::Straight { self.cruise_mps(link.to, vehicle) } else { TURN_MPS };
-            let through_s = link.length_m / turns_mps;
-            let at = state.vehicles[vehicle as usize].at;
-            self.count_passage(state, vehicle, at + 1);
-            let this = &mut state.vehicles[vehicle as usize];
-            (this.at, this.previous) = (at + 2, offer);
-            this.eta_s = leaves_s + through_s + self.drive_s(link.to, vehicle) + starts_s;
-            append(state, link.to, vehicle);
-        }
+        });
+    }
+
+    /// The first of a lane goes through a link.
+    fn pass(&self, state: &mut State<'_>, lane: u32, link_at: u32, now_s: f64, headway_s: f64) {
+        let (link, vehicle) = (&self.ways[link_at as usize], state.chains[lane as usize].first);
+        unlink(state, lane, NONE, vehicle);
+        let chain = &mut state.chains[lane as usize];
+        let eta_s = state.vehicles[vehicle as usize].eta_s;
+        let leaves_s = chain.next_departure_s.max(eta_s).max(now_s);
+        chain.next_departure_s = leaves_s + headway_s;
+        chain.departed += 1;
+        let slow = (1.0 - f64::from(chain.departed - 1) / UP_TO_SPEED).max(0.0);
+        let starts_s = if leaves_s > eta_s { self.start_s(link.to, vehicle) * slow } else { 0.0 };
+        let cruise_mps = self.cruise_mps(link.to, vehicle);
+        let through_s = link.length_m / if link.turn == Turn::Straight { cruise_mps } else { TURN_MPS };
+        let at = state.vehicles[vehicle as usize].at;
+        self.count_passage(state, vehicle, at + 1);
+        let this = &mut state.vehicles[vehicle as usize];
+        (this.at, this.previous, this.halted, this.speed_mps) = (at + 2, link_at, 0, cruise_mps);
+        this.eta_s = leaves_s + through_s + self.drive_s(link.to, vehicle) + starts_s;
+        append(state, link.to, vehicle);
+        state.chains[link.to as usize].arrivals = 0;
     }
 
     /// Who has reached the line and is still there waits.
     fn wait(&self, state: &mut State<'_>, now_s: f64) {
-        for lane in 0..self.lanes {
+        self.each_lane(state, |_, state, lane| {
             let chain = &mut state.chains[lane as usize];
-            let mut vehicle = chain.first;
-            let (length_m, mut waiting, mut moved) = (self.ways[lane as usize].length_m, 0, 0);
+            let (mut vehicle, mut waiting) = (chain.first, 0);
             while vehicle != NONE {
-                let cruise_mps = self.cruise_mps(lane, vehicle);
                 let this = &mut state.vehicles[vehicle as usize];
-                let waits = u32::from(this.eta_s <= now_s);
-                this.waited += waits;
-                this.halted = (this.halted + 1) * waits;
-                this.speed_mps = if waits == 1 { 0.0 } else { cruise_mps };
-                this.position_m = (length_m - (this.eta_s - now_s).max(0.0) * cruise_mps).max(0.0);
-                waiting += waits;
-                moved += 1;
+                if this.eta_s <= now_s {
+                    this.waited += 1;
+                    this.halted += 1;
+                    this.speed_mps = 0.0;
+                    waiting += 1;
+                }
                 vehicle = this.behind;
             }
             chain.waiting = waiting;
             chain.waited += waiting;
-            state.tally.updates += moved;
+            state.tally.updates += u64::from(chain.vehicles);
+        });
+    }
+
+    /// Does something with every lane that has a vehicle on it.
+    fn each_lane(&self, state: &mut State<'_>, mut what: impl FnMut(&World, &mut State<'_>, u32)) {
+        // Links are always empty here.
+        for block in 0..(self.lanes as usize).div_ceil(64) {
+            for lane in state.occupied[block].ways(block) {
+                what(self, state, lane);
+            }
         }
     }
 }

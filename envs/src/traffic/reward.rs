@@ -1,7 +1,8 @@
 //! What a crossing earns in a decision: published rewards by name, and the local and global fairness of ours.
 
-use super::micro::{Shown, World};
 use super::observation::{Sight, network_share_waited, share_waited};
+use super::state::Shown;
+use super::world::World;
 use isonomy_engine::quantity::{NonNegative, Positive, Probability};
 use isonomy_engine::spec::TaskSpec;
 use schemars::JsonSchema;

@@ -4,8 +4,9 @@
 //! cannot stop any more drives through, which is what yellow means. The clock of a phase starts with its clearance, so
 //! that "30 s" is 5 s of clearance and 25 s of green (LibSignal, arXiv 2211.10649).
 
-use super::micro::{Light, Shown, World};
 use super::network::Crossing;
+use super::state::{Light, Shown};
+use super::world::World;
 
 /// Times that every change of a light keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]

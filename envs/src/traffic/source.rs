@@ -81,8 +81,11 @@ impl Demand {
     }
 }
 
+/// A path that stands on its own: relative to the scenario's folder or, if nothing is there, to where the program was
+/// started, because that is what `--set` on a command line means.
 fn absolute(folder: &Path, path: &str) -> String {
-    let joined = folder.join(path);
+    let beside = folder.join(path);
+    let joined = if beside.exists() || !Path::new(path).exists() { beside } else { path.into() };
     std::path::absolute(&joined).unwrap_or(joined).to_string_lossy().into_owned()
 }
 

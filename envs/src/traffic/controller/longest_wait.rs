@@ -1,5 +1,6 @@
 use super::{Choose, best, greens, positive, seconds};
-use crate::traffic::micro::{Shown, World};
+use crate::traffic::state::Shown;
+use crate::traffic::world::World;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

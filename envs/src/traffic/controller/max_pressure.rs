@@ -1,5 +1,6 @@
 use super::{Choose, best, greens, plain_greens, positive, seconds};
-use crate::traffic::micro::{Shown, World};
+use crate::traffic::state::Shown;
+use crate::traffic::world::World;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -109,8 +110,7 @@ fn by_share(world: &World, state: Shown<'_>, movement: u32) -> f64 {
 
 /// Vehicles before a movement that will take it.
 fn wanting(world: &World, state: Shown<'_>, movement: u32) -> f64 {
-    let will =
-        |lane| world.on(state, lane).filter(|&(number, this)| world.next_movement(number, this) == Some(movement));
+    let will = |lane| world.on(state, lane).filter(|&(_, this)| world.next_movement(this) == Some(movement));
     lanes_of(world, movement).map(|lane| will(lane).count()).sum::<usize>() as f64
 }
 
@@ -150,7 +150,7 @@ impl Choose for AdvancedPressure {
         let Some((green, most)) = best(plain_greens(world, crossing), pressure) else { return shown };
         let running = |lane: u32| {
             let runs = world.on(state, lane).filter(|(_, this)| this.halted == 0);
-            runs.filter(|(_, this)| world.to_line_m(lane, this) <= self.sensor_m.get()).count()
+            runs.filter(|(_, this)| world.to_line_m(state, lane, this) <= self.sensor_m.get()).count()
         };
         let lanes = world.movements_of_green(crossing, shown).flat_map(|movement| lanes_of(world, movement));
         let demand = self.weight.get() * lanes.map(running).sum::<usize>() as f64;

@@ -1,5 +1,6 @@
 use super::{Choose, best, greens, positive, seconds};
-use crate::traffic::micro::{Shown, World};
+use crate::traffic::state::Shown;
+use crate::traffic::world::World;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,8 @@ impl Choose for MaxWave {
             return light.green;
         }
         let near = |lane: u32| {
-            let seen = world.on(state, lane).filter(|(_, this)| world.to_line_m(lane, this) <= self.sensor_m.get());
+            let seen =
+                world.on(state, lane).filter(|(_, this)| world.to_line_m(state, lane, this) <= self.sensor_m.get());
             seen.count()
         };
         let score = |green: u32| world.lanes_of_green(crossing, green).map(near).sum::<usize>() as f64;

@@ -18,8 +18,8 @@ pub use max_wave::MaxWave;
 pub use sotl::Sotl;
 pub use webster::Webster;
 
-use super::micro::{Shown, World};
-use super::network::Turn;
+use super::state::Shown;
+use super::world::World;
 use super::{Traffic, host::Everywhere, host::Streets};
 use isonomy_engine::controller::{Controller, Rule, of, only_for};
 use isonomy_engine::environment::Environment;
@@ -57,23 +57,10 @@ fn greens(world: &World, crossing: usize) -> std::ops::Range<u32> {
     0..world.network.crossings[crossing].greens.len() as u32
 }
 
-/// Greens that free movements of one kind only, straight on or to the left: the classical four of a crossing of four
-/// roads. All greens where a crossing has none of these.
+/// Greens that free opposite movements of one kind only. All greens where a crossing has none of these.
 fn plain_greens(world: &World, crossing: usize) -> impl Iterator<Item = u32> + Clone + '_ {
-    let turns = move |green: u32, turn: Turn| {
-        world
-            .movements_of_green(crossing, green)
-            .all(|movement| world.network.movements[movement as usize].turn == turn)
-    };
-    let sided = move |green: u32| {
-        // Opposite directions: two greens of one road each are not plain.
-        let mut from = world.movements_of_green(crossing, green).map(|m| world.network.movements[m as usize].from);
-        let first = from.next();
-        first.is_none() || from.any(|road| Some(road) != first)
-    };
-    let plain = move |&green: &u32| (turns(green, Turn::Straight) || turns(green, Turn::Left)) && sided(green);
-    let none = !greens(world, crossing).any(|green| plain(&green));
-    greens(world, crossing).filter(move |green| none || plain(green))
+    let none = !greens(world, crossing).any(|green| world.is_plain(crossing, green));
+    greens(world, crossing).filter(move |&green| none || world.is_plain(crossing, green))
 }
 
 macro_rules! controllers {

@@ -1,5 +1,8 @@
+//! Webster's fixed plan, and his formulas.
+
 use super::{Choose, plain_greens, positive, seconds};
-use crate::traffic::micro::{Shown, World};
+use crate::traffic::state::Shown;
+use crate::traffic::world::World;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

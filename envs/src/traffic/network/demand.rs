@@ -15,6 +15,9 @@ pub const MOST_VEHICLES: usize = 1 << 20;
 /// Entries of all paths together; a demand for more is refused.
 const MOST_PATH_ENTRIES: usize = 1 << 27;
 
+/// Stands behind the last way of every path.
+pub const PATH_END: u32 = u32::MAX;
+
 /// What vehicles of a kind can do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kind {
@@ -94,7 +97,7 @@ pub struct Departure {
 pub struct Demand {
     /// Kinds of vehicles.
     pub kinds: Vec<Kind>,
-    /// Ways from lane to link to lane, one path after the other.
+    /// Ways from lane to link to lane, one path after the other, each closed by [`PATH_END`].
     pub paths: Vec<u32>,
     /// Vehicles in the order in which they come.
     pub departures: Vec<Departure>,
@@ -334,6 +337,7 @@ impl<'n> Routes<'n> {
             return Err(format!("all routes together have more than {MOST_PATH_ENTRIES} lanes and links"));
         }
         let path = (begin as u32, paths.len() as u32);
+        paths.push(PATH_END);
         self.paths.insert((number, start), path);
         Ok(path)
     }

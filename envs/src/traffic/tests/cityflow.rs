@@ -3,7 +3,7 @@
 use super::{load, run};
 use crate::traffic::controller::{Choose, FixedTime, LongestWaitFirst, MaxPressure, Sotl, StarvationSafePressure};
 use crate::traffic::metrics::Summary;
-use crate::traffic::micro::World;
+use crate::traffic::world::World;
 use isonomy_engine::quantity::Positive;
 
 fn assert_times(folder: &str, flow: &str, expected: &[(Option<&dyn Choose>, f64)], tolerance: f64) {

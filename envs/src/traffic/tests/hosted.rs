@@ -71,6 +71,21 @@ fn scenarios_of_the_tree_run() {
         assert!((100.0..450.0).contains(&found["average_travel_time_s"]), "{controller}: {found:?}");
         assert!(found["vehicles_finished"] > 300.0, "{controller}: {found:?}");
     }
+    let sets = [
+        "environment.Traffic.rewards=[Fair(team: 0.3), Queue()]",
+        "environment.Traffic.model=Queue()",
+        "environment.Traffic.observation=SumoRl",
+        "environment.Traffic.groups=Network",
+        "environment.Traffic.duration_s=600",
+    ];
+    let queues = metrics("grid_4x4.ron", &sets.map(str::to_owned));
+    assert!(
+        queues["vehicles_finished"] > 100.0 && queues["groups.network.tasks.queue.return_mean"] < 0.0,
+        "{queues:?}"
+    );
+    let dawdling = "environment.Traffic.following=Krauss(dawdling: 0.3)".to_owned();
+    let dawdlers = metrics("grid_4x4.ron", &[dawdling, "environment.Traffic.duration_s=600".to_owned()]);
+    assert!(dawdlers["vehicles_finished"] > 100.0, "{dawdlers:?}");
     let small = metrics("cityflow.ron", &[]);
     assert!(small["vehicles_finished"] > 1000.0, "{small:?}");
 }

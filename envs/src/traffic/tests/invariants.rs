@@ -1,10 +1,11 @@
 //! What holds in every step of every network, whatever the lights show.
 
 use super::Lane;
-use crate::traffic::micro::{NONE, Vehicle, World};
 use crate::traffic::network::demand::{Clock, Demand};
 use crate::traffic::network::generate::{Entries, Grid};
 use crate::traffic::signal::Changes;
+use crate::traffic::state::{NONE, Vehicle};
+use crate::traffic::world::World;
 use serde_json::json;
 
 fn grid(rows: u32, columns: u32, per_h: f64, steps: u32) -> World {

@@ -10,10 +10,11 @@ mod refused;
 use super::Streets;
 use super::controller::Choose;
 use super::host::Before;
-use super::micro::{Chain, Choosing, Light, Passage, Shown, State, Tally, Vehicle, World};
 use super::network::cityflow::{flows, roadnet};
 use super::network::demand::Clock;
 use super::signal::Changes;
+use super::state::{Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
+use super::world::World;
 use bytemuck::Zeroable;
 use isonomy_engine::lanes::View;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ const HOUR: Clock = Clock { step_s: 1.0, steps: 3600, seed: 0 };
 struct Lane {
     vehicles: Vec<Vehicle>,
     chains: Vec<Chain>,
+    occupied: Vec<Occupied>,
     lights: Vec<Light>,
     passages: Vec<Passage>,
     choices: Vec<Choosing>,
@@ -35,6 +37,7 @@ impl Lane {
         let mut lane = Lane {
             vehicles: vec![Vehicle::zeroed(); world.demand.departures.len()],
             chains: vec![Chain::zeroed(); world.network.ways()],
+            occupied: vec![Occupied(0); world.network.ways().div_ceil(64)],
             lights: vec![Light::zeroed(); world.network.crossings.len()],
             passages: vec![Passage::zeroed(); world.network.movements.len()],
             choices: vec![Choosing::zeroed(); world.choices()],
@@ -48,6 +51,7 @@ impl Lane {
         State {
             vehicles: &mut self.vehicles,
             chains: &mut self.chains,
+            occupied: &mut self.occupied,
             lights: &mut self.lights,
             passages: &mut self.passages,
             choices: &mut self.choices,
@@ -108,6 +112,7 @@ fn run_watched(world: &World, rule: Option<&dyn Choose>, decision: u32, mut watc
 struct Columns {
     vehicles: Vec<Vehicle>,
     chains: Vec<Chain>,
+    occupied: Vec<Occupied>,
     lights: Vec<Light>,
     passages: Vec<Passage>,
     choices: Vec<Choosing>,
@@ -119,17 +124,18 @@ fn columns(counts: &[usize]) -> Columns {
     Columns {
         vehicles: vec![Vehicle::zeroed(); counts[0]],
         chains: vec![Chain::zeroed(); counts[1]],
-        lights: vec![Light::zeroed(); counts[2]],
-        passages: vec![Passage::zeroed(); counts[3]],
-        choices: vec![Choosing::zeroed(); counts[4]],
-        before: vec![Before(0.0); counts[5]],
-        tally: vec![Tally::zeroed(); counts[6]],
+        occupied: vec![Occupied(0); counts[2]],
+        lights: vec![Light::zeroed(); counts[3]],
+        passages: vec![Passage::zeroed(); counts[4]],
+        choices: vec![Choosing::zeroed(); counts[5]],
+        before: vec![Before(0.0); counts[6]],
+        tally: vec![Tally::zeroed(); counts[7]],
     }
 }
 
 impl Columns {
     fn view(&mut self) -> View<'_, Streets> {
-        let Columns { vehicles, chains, lights, passages, choices, before, tally } = self;
-        (vehicles, chains, lights, passages, choices, before, tally)
+        let Columns { vehicles, chains, occupied, lights, passages, choices, before, tally } = self;
+        (vehicles, chains, occupied, lights, passages, choices, before, tally)
     }
 }

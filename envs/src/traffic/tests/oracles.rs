@@ -4,10 +4,11 @@ use super::{Lane, data};
 use crate::traffic::controller::{AdvancedPressure, Choose, Dialect, MaxPressure};
 use crate::traffic::following::Law;
 use crate::traffic::metrics::Summary;
-use crate::traffic::micro::{NONE, World};
 use crate::traffic::network::cityflow;
 use crate::traffic::network::demand::{Clock, Demand, FlowPlan, Kind};
 use crate::traffic::network::generate::Grid;
+use crate::traffic::state::NONE;
+use crate::traffic::world::World;
 use isonomy_engine::quantity::Probability;
 use serde_json::{Value, json};
 

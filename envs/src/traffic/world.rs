@@ -1,0 +1,387 @@
+//! Everything that stays as it is during an episode: roads, vehicles to come, lights, and what follows from them.
+
+use super::following::{Driver, Law};
+use super::network::demand::{Clock, Demand, Kind};
+use super::network::{Crossing, Lane, Link, Network, Turn};
+use super::queue::Model;
+use super::state::{Chain, Choosing, Light, NONE, Occupied, Passage, Shown, State, Tally, Vehicle, some};
+use bytemuck::Zeroable;
+
+/// A lane or a link, as the step needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) length_m: f64,
+    pub(super) limit_mps: f64,
+    /// Lane: its links, in `World::leaving`. Link: its conflicts.
+    pub(super) begin: u32,
+    pub(super) end: u32,
+    /// Link: its lanes.
+    pub(super) from: u32,
+    pub(super) to: u32,
+    /// Link: its crossing, and where its greens stand, phase by phase.
+    pub(super) crossing: u32,
+    pub(super) green_at: u32,
+    pub(super) green_stride: u32,
+    pub(super) turn: Turn,
+}
+
+/// A conflict point, as the step needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conflict {
+    pub(super) at_m: f64,
+    pub(super) foe_at_m: f64,
+    pub(super) foe: u32,
+}
+
+/// Everything that stays as it is.
+#[derive(Debug)]
+pub struct World {
+    /// The roads.
+    pub network: Network,
+    /// The vehicles.
+    pub demand: Demand,
+    /// The clock.
+    pub clock: Clock,
+    pub(super) drivers: Vec<Driver>,
+    pub(super) ways: Vec<Way>,
+    pub(super) lanes: u32,
+    pub(super) leaving: Vec<u32>,
+    pub(super) conflicts: Vec<Conflict>,
+    greens: Vec<bool>,
+    /// Lanes on which vehicles start.
+    pub(super) doors: Vec<u32>,
+    pub(super) model: Model,
+    /// Length of the longest vehicle.
+    pub(super) longest_m: f64,
+    /// Whether vehicles look at [`Tally::noise`].
+    pub dawdles: bool,
+    /// What every green frees, crossing by crossing.
+    freed: Vec<Freed>,
+    /// Steps from one decision to the next.
+    pub decision_steps: u32,
+    /// Vehicles of the whole episode that want to take each movement.
+    pub wanted: Vec<u32>,
+    /// Where the greens of every crossing begin in [`State::choices`].
+    pub choices_at: Vec<u32>,
+}
+
+impl World {
+    /// A world of these roads and vehicles.
+    pub fn new(network: Network, demand: Demand, clock: Clock) -> Self {
+        World::following(network, demand, clock, Law::CityFlow)
+    }
+
+    /// The same, in which vehicles follow each other by another law.
+    pub fn following(network: Network, demand: Demand, clock: Clock, law: Law) -> Self {
+        let lanes = network.lanes.len() as u32;
+        let (mut greens, mut green_ats) = (Vec::new(), Vec::new());
+        for crossing in &network.crossings {
+            green_ats.push(greens.len() as u32);
+            let phases = &network.phases[crossing.phases.start as usize..crossing.phases.end as usize];
+            greens.extend(phases.iter().flat_map(|phase| phase.green.iter().copied()));
+        }
+        let lane_way = |lane: &Lane| Way {
+            length_m: lane.length_m,
+            limit_mps: lane.limit_mps,
+            begin: lane.leaving.start,
+            end: lane.leaving.end,
+            from: NONE,
+            to: NONE,
+            crossing: NONE,
+            green_at: 0,
+            green_stride: 0,
+            turn: Turn::Straight,
+        };
+        let link_way = |link: &Link| {
+            let movement = &network.movements[link.movement as usize];
+            let crossing = &network.crossings[movement.crossing as usize];
+            Way {
+                length_m: link.length_m,
+                // Links have no limit of their own.
+                limit_mps: f64::INFINITY,
+                begin: link.conflicts.start,
+                end: link.conflicts.end,
+                from: link.from,
+                to: link.to,
+                crossing: movement.crossing,
+                green_at: green_ats[movement.crossing as usize] + link.movement - crossing.movements.start,
+                green_stride: crossing.movements.len() as u32,
+                turn: movement.turn,
+            }
+        };
+        let ways = network.lanes.iter().map(lane_way).chain(network.links.iter().map(link_way)).collect();
+        let conflict = |conflict: &super::network::Conflict| Conflict {
+            at_m: conflict.at_m,
+            foe_at_m: conflict.foe_at_m,
+            foe: lanes + conflict.foe,
+        };
+        let braking = |kind: &Kind| kind.max_braking.max(kind.usual_braking);
+        let hardest_braking = demand.kinds.iter().map(braking).fold(0.0, f64::max);
+        World {
+            drivers: demand.kinds.iter().map(|&kind| Driver::new(kind, law, clock.step_s, hardest_braking)).collect(),
+            ways,
+            lanes,
+            leaving: network.leaving.iter().map(|&link| lanes + link).collect(),
+            conflicts: network.conflicts.iter().map(conflict).collect(),
+            greens,
+            freed: freed(&network),
+            decision_steps: 1,
+            model: Model::Micro,
+            longest_m: demand.kinds.iter().map(|kind| kind.length_m).fold(0.0, f64::max),
+            dawdles: matches!(law, Law::Krauss { dawdling } if dawdling.get() > 0.0),
+            wanted: wanted(&network, &demand),
+            choices_at: choices_at(&network),
+            doors: (0..lanes).filter(|&lane| !demand.queues[lane as usize].is_empty()).collect(),
+            network,
+            demand,
+            clock,
+        }
+    }
+
+    /// The same world, in which crossings decide every so many steps.
+    pub fn deciding_every(mut self, steps: u32) -> Self {
+        self.decision_steps = steps;
+        self
+    }
+
+    /// The same world, moved by a model.
+    pub fn moved_by(mut self, model: Model) -> Self {
+        self.model = model;
+        self
+    }
+
+    /// Links that leave a lane, as ways.
+    pub(super) fn links_of(&self, lane: u32) -> &[u32] {
+        let way = &self.ways[lane as usize];
+        &self.leaving[way.begin as usize..way.end as usize]
+    }
+
+    /// What a vehicle can do.
+    pub fn kind(&self, vehicle: u32) -> &Kind {
+        &self.driver(vehicle).kind
+    }
+
+    /// Vehicles that have wanted to enter in the first steps.
+    pub fn created(&self, steps: u32) -> usize {
+        self.demand.departures.partition_point(|departure| departure.step < steps)
+    }
+
+    /// Sets everything to the start of an episode. Lights that obey a controller show their first green.
+    pub fn start(&self, state: State<'_>) {
+        state.vehicles.fill(Vehicle {
+            leader: NONE,
+            behind: NONE,
+            blocker: NONE,
+            next_blocker: NONE,
+            previous: NONE,
+            on_link_since: NONE,
+            entered: NONE,
+            left: NONE,
+            ..Vehicle::zeroed()
+        });
+        state.chains.fill(Chain { first: NONE, last: NONE, entrants: NONE, offer: NONE, ..Chain::zeroed() });
+        state.occupied.fill(Occupied(0));
+        for (light, crossing) in state.lights.iter_mut().zip(&self.network.crossings) {
+            let remaining_s = self.network.phases[crossing.phases.start as usize].duration_s;
+            let phase = if crossing.controlled { crossing.greens[0] } else { 0 };
+            *light = Light { remaining_s, phase, before: NONE, ..Light::zeroed() };
+        }
+        state.passages.fill(Passage::zeroed());
+        state.choices.fill(Choosing::zeroed());
+        *state.tally = Tally::zeroed();
+    }
+
+    /// Greens that a light can be asked for, over all crossings.
+    pub fn choices(&self) -> usize {
+        self.network.crossings.iter().map(|crossing| crossing.greens.len()).sum()
+    }
+
+    /// Keeps in mind what a crossing was asked for in a decision.
+    pub fn note_choice(&self, choices: &mut [Choosing], crossing: usize, green: u32) {
+        let begin = self.choices_at[crossing] as usize;
+        let greens = self.network.crossings[crossing].greens.len();
+        for (this, choosing) in (0..).zip(&mut choices[begin..begin + greens]) {
+            choosing.passed_over = if this == green { 0 } else { choosing.passed_over + 1 };
+        }
+    }
+
+    /// Forgets what was seen before: a decision begins.
+    pub fn decide_anew(&self, state: &mut State<'_>) {
+        for chain in &mut state.chains[..self.lanes as usize] {
+            chain.seen = chain.vehicles;
+            chain.waited = 0;
+        }
+    }
+
+    pub(super) fn driver(&self, vehicle: u32) -> &Driver {
+        // Most demands have one kind of vehicle: nothing is looked up then.
+        if let [only] = self.drivers.as_slice() {
+            return only;
+        }
+        &self.drivers[self.demand.departures[vehicle as usize].kind as usize]
+    }
+
+    pub(super) fn length_m(&self, vehicle: u32) -> f64 {
+        self.driver(vehicle).kind.length_m
+    }
+
+    /// The way at an index of the paths, if the path does not end there.
+    pub(super) fn way_at(&self, at: u32) -> Option<u32> {
+        some(self.demand.paths[at as usize])
+    }
+
+    pub(super) fn has_green(&self, lights: &[Light], link: &Way) -> bool {
+        self.greens[(link.green_at + lights[link.crossing as usize].phase * link.green_stride) as usize]
+    }
+
+    fn freed(&self, crossing: usize, green: u32) -> &Freed {
+        &self.freed[(self.choices_at[crossing] + green) as usize]
+    }
+
+    /// Links that one of a crossing's greens frees, those that are always free included.
+    pub fn links_of_green(&self, crossing: usize, green: u32) -> impl Iterator<Item = u32> + Clone + '_ {
+        self.freed(crossing, green).links.iter().copied()
+    }
+
+    /// Lanes from which one of a crossing's greens lets vehicles go, those that are always free included.
+    pub fn lanes_of_green(&self, crossing: usize, green: u32) -> impl Iterator<Item = u32> + Clone + '_ {
+        self.freed(crossing, green).lanes.iter().copied()
+    }
+
+    /// Movements that one of a crossing's greens frees and that must wait in another.
+    pub fn movements_of_green(&self, crossing: usize, green: u32) -> impl Iterator<Item = u32> + Clone + '_ {
+        self.freed(crossing, green).movements.iter().copied()
+    }
+
+    /// Whether one of a crossing's greens frees opposite movements of one kind only, straight on or to the left: one of
+    /// the classical four of a crossing of four roads.
+    pub fn is_plain(&self, crossing: usize, green: u32) -> bool {
+        self.freed(crossing, green).plain
+    }
+
+    /// The movement before which a vehicle is.
+    pub fn next_movement(&self, this: &Vehicle) -> Option<u32> {
+        self.movement_at(this.at + 1)
+    }
+
+    /// Metres that a vehicle on a lane has to the stop line.
+    pub fn to_line_m(&self, state: Shown<'_>, lane: u32, this: &Vehicle) -> f64 {
+        match self.model {
+            Model::Micro => self.ways[lane as usize].length_m - this.position_m,
+            Model::Queue { .. } => {
+                let now_s = f64::from(state.tally.steps) * self.clock.step_s;
+                (this.eta_s - now_s).max(0.0) * self.ways[lane as usize].limit_mps
+            }
+        }
+    }
+
+    /// Whether a link (by its number among links) has green.
+    pub fn is_green(&self, lights: &[Light], link: u32) -> bool {
+        self.has_green(lights, &self.ways[(self.lanes + link) as usize])
+    }
+
+    pub(super) fn movement_at(&self, at: u32) -> Option<u32> {
+        let way = self.way_at(at).filter(|&way| way >= self.lanes)?;
+        Some(self.network.links[(way - self.lanes) as usize].movement)
+    }
+
+    /// The movement before which a vehicle is, and the steps that it has waited there.
+    pub fn waits_for(&self, vehicles: &[Vehicle], vehicle: u32) -> Option<(u32, u32)> {
+        let this = &vehicles[vehicle as usize];
+        if this.entered == NONE || this.left != NONE {
+            return None;
+        }
+        Some((self.movement_at(this.at + 1)?, this.waited - this.waited_before))
+    }
+
+    /// Vehicles on a way, from the front.
+    pub fn on<'s>(&self, state: Shown<'s>, way: u32) -> impl Iterator<Item = (u32, &'s Vehicle)> + use<'s> {
+        let first = state.chains[way as usize].first;
+        let behind = move |&vehicle: &u32| some(state.vehicles[vehicle as usize].behind);
+        std::iter::successors(some(first), behind).map(move |vehicle| (vehicle, &state.vehicles[vehicle as usize]))
+    }
+
+    /// Turns the lights that follow their own tables; all of them, if `all`.
+    pub fn turn_lights(&self, lights: &mut [Light], all: bool) {
+        for (light, crossing) in lights.iter_mut().zip(&self.network.crossings) {
+            let phases = &self.network.phases[crossing.phases.start as usize..crossing.phases.end as usize];
+            // A phase that was added to clear the crossing takes no time and is passed over.
+            if crossing.boundary || (crossing.controlled && !all) || phases.len() < 2 {
+                continue;
+            }
+            light.remaining_s -= self.clock.step_s;
+            while light.remaining_s <= 0.0 {
+                light.phase = (light.phase + 1) % phases.len() as u32;
+                light.remaining_s += phases[light.phase as usize].duration_s;
+            }
+        }
+    }
+
+    /// Mean travel time of all vehicles created so far: the unfinished count with their time until now.
+    pub fn average_travel_time_s(&self, state: &Shown<'_>) -> f64 {
+        let now = state.tally.steps;
+        let created = self.created(now);
+        let mut steps = state.tally.travelled;
+        for (vehicle, departure) in state.vehicles.iter().zip(&self.demand.departures[..created]) {
+            if vehicle.left == NONE {
+                steps += u64::from(now - departure.step);
+            }
+        }
+        if created == 0 { 0.0 } else { steps as f64 * self.clock.step_s / created as f64 }
+    }
+}
+
+/// What a green frees.
+#[derive(Debug)]
+struct Freed {
+    links: Vec<u32>,
+    lanes: Vec<u32>,
+    movements: Vec<u32>,
+    plain: bool,
+}
+
+fn freed(network: &Network) -> Vec<Freed> {
+    let each =
+        network.crossings.iter().flat_map(|crossing| crossing.greens.iter().map(move |&green| (crossing, green)));
+    each.map(|(crossing, green)| Freed::of(network, crossing, green)).collect()
+}
+
+impl Freed {
+    fn of(network: &Network, crossing: &Crossing, phase: u32) -> Self {
+        let free = |phase: u32, number: usize| network.phases[(crossing.phases.start + phase) as usize].green[number];
+        let waits = |number: usize| crossing.greens.iter().any(|&other| !free(other, number));
+        let numbers = (0..crossing.movements.len()).filter(|&number| free(phase, number));
+        let movement = |number: usize| crossing.movements.start + number as u32;
+        let movements: Vec<u32> = numbers.clone().filter(|&number| waits(number)).map(movement).collect();
+        let links: Vec<u32> =
+            numbers.flat_map(|number| network.movements[movement(number) as usize].links.clone()).collect();
+        let from = |lane: &u32| links.iter().any(|&link| network.links[link as usize].from == *lane);
+        let lanes = crossing.incoming.iter().copied().filter(from).collect();
+        let all = |turn: Turn| movements.iter().all(|&movement| network.movements[movement as usize].turn == turn);
+        let roads: Vec<u32> = movements.iter().map(|&movement| network.movements[movement as usize].from).collect();
+        let opposite = roads.len() < 2 || roads.iter().any(|&road| road != roads[0]);
+        let plain = (all(Turn::Straight) || all(Turn::Left)) && opposite;
+        Freed { links, lanes, movements, plain }
+    }
+}
+
+fn choices_at(network: &Network) -> Vec<u32> {
+    let next = |at: &mut u32, crossing: &Crossing| {
+        let begin = *at;
+        *at += crossing.greens.len() as u32;
+        Some(begin)
+    };
+    network.crossings.iter().scan(0, next).collect()
+}
+
+fn wanted(network: &Network, demand: &Demand) -> Vec<u32> {
+    let lanes = network.lanes.len() as u32;
+    let mut wanted = vec![0; network.movements.len()];
+    for departure in &demand.departures {
+        let path = &demand.paths[departure.path.0 as usize..departure.path.1 as usize];
+        for &way in path.iter().filter(|&&way| way >= lanes) {
+            wanted[network.links[(way - lanes) as usize].movement as usize] += 1;
+        }
+    }
+    wanted
+}
