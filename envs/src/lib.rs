@@ -2,6 +2,7 @@
 
 mod groups;
 pub mod lending;
+pub mod reasoning;
 pub mod river_swim;
 pub mod tabular_mdp;
 #[cfg(test)]
