@@ -128,9 +128,9 @@ fn tables_for_people_and_for_programs() {
 
     let text = bench.prints(&["--format", "csv", "--seeds", "1"]);
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "method,seed,metric,at,value,failure");
-    assert_eq!(lines[1], "\"κ = 1e-3, pooled\",1,violations,20,0,");
-    assert_eq!(lines.len(), 1 + 3 * 4, "one seed only");
+    assert_eq!(lines[0], "method,seed,violations,regret@5,regret@20,objective,failure");
+    assert!(lines[1].starts_with("\"κ = 1e-3, pooled\",1,0,4.28446") && lines[1].ends_with(",,"), "{}", lines[1]);
+    assert_eq!(lines.len(), 1 + 3, "one seed only");
 
     let text = bench.prints(&["--out", "table.txt"]);
     assert_eq!(text, "");
@@ -209,6 +209,172 @@ fn what_is_finished_when_it_is_interrupted_is_printed() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     let lines = String::from_utf8(output.stdout).expect("it is text");
-    assert_eq!(lines.lines().count(), 1 + 2 * 4, "both seeds of the first run: {lines}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("4 of 6 runs are not in the result"));
+    assert_eq!(lines.lines().count(), 1 + 2, "both seeds of the first run: {lines}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("4 of 6 runs are not in the result") && said.contains("--record FOLDER"), "{said}");
+}
+
+const GRID: &str = r##"Suite(
+    seeds: (first: 3, count: 3),
+    columns: [(metric: "violations"), (metric: "regret", at: 10), (metric: "regret")],
+    runs: [
+        (
+            name: "learned",
+            scenario: "river.ron",
+            sets: ["iterations=40"],
+            grid: [
+                (path: "optimizer.OptPess.epsilon", values: [0.5, 1.0], heading: "ε"),
+                (path: "optimizer.OptPess.alpha", values: [WidthOnly, Times(0.5)]),
+            ],
+        ),
+        (name: "planned", scenario: "river.ron", sets: ["iterations=1", r#"optimizer={"FairLp": (epsilon: 0.5)}"#]),
+    ],
+)
+"##;
+
+#[test]
+fn every_point_of_a_grid_is_a_row() {
+    let bench = Bench::new(GRID);
+    let text = bench.prints(&["--format", "md"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "| method | ε | alpha | violations | regret | regret |");
+    assert_eq!(lines.len(), 2 + 4 + 1);
+    assert!(lines[3].starts_with("| learned | 0.5 | Times(0.5) | 0 (0, 0, 0) | 8.568929 ("), "{text}");
+    assert!(lines[6].starts_with("| planned |  |  | – | – | – |"), "{text}");
+
+    let text = bench.prints(&["--format", "csv", "--threads", "1"]);
+    let lines: Vec<&str> = text.lines().collect();
+    let heading = "method,optimizer.OptPess.epsilon,optimizer.OptPess.alpha,seed,violations,regret@10,regret,failure";
+    assert_eq!(lines[0], heading);
+    assert_eq!(lines.len(), 1 + 4 * 3 + 3, "a row per run");
+    assert!(lines[9].starts_with("learned,1.0,WidthOnly,5,0,"), "{}", lines[9]);
+    assert_eq!(text, bench.prints(&["--format", "csv", "--threads", "3"]), "threads change nothing");
+    let fewer = bench.prints(&["--format", "csv", "--seeds", "1"]);
+    for line in fewer.lines() {
+        assert!(lines.contains(&line), "who stands beside a run changes nothing: {line}");
+    }
+
+    let rows: Value = serde_json::from_str(&bench.prints(&["--format", "json"])).expect("JSON");
+    assert_eq!(rows[1]["grid"]["optimizer.OptPess.alpha"], "Times(0.5)");
+    let (mean, interval) = (&rows[1]["metrics"][2]["mean"], &rows[1]["metrics"][2]["confidence_95"]);
+    let reach =
+        [0, 1].map(|side| (interval[side].as_f64().expect("a number") - mean.as_f64().expect("a number")).abs());
+    let error = rows[1]["metrics"][2]["standard_error"].as_f64().expect("a number");
+    assert!(reach.iter().all(|reach| (reach - 4.302652729911275 * error).abs() < 1e-9), "t of two degrees of freedom");
+    // A run of the grid is the run that `isonomy run` makes.
+    let sets = ["iterations=40", "optimizer.OptPess.epsilon=1.0", "optimizer.OptPess.alpha=WidthOnly"];
+    let mut args = vec!["run", "river.ron", "--seed", "5", "--out", "one", "--format", "json"];
+    sets.iter().for_each(|set| args.extend(["--set", set]));
+    let output = bench.command(&args);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let regret = summary["metrics"]["regret"].as_f64().expect("a number");
+    assert_eq!(rows[2]["metrics"][2]["values"][2].as_f64(), Some(regret));
+}
+
+#[test]
+fn mistakes_of_grids_are_told_where_they_are() {
+    let several = GRID
+        .replace("optimizer.OptPess.alpha", "optimizer.OptPess.alpa")
+        .replace("(metric: \"regret\")]", "(metric: \"regret\", at: 10)]");
+    Bench::new(&several).complains(
+        &[],
+        &[
+            "suite.ron:11:24: unknown field `alpa` in OptPess",
+            "did you mean `alpha`?",
+            "suite.ron:3:76: a column tells of `regret` at the same iteration already",
+        ],
+    );
+    Bench::new(&GRID.replace("[0.5, 1.0]", "[0.5, -1.0]")).complains(&[], &["suite.ron:10:67: -1 is no tolerance"]);
+    let empty = GRID.replace("[0.5, 1.0]", "[]").replace("[WidthOnly, Times(0.5)]", "[WidthOnly, WidthOnly]");
+    let told = ["suite.ron:10:61: an axis needs at least one value", "suite.ron:11:71: WidthOnly is there already"];
+    Bench::new(&empty).complains(&[], &told);
+    let count = GRID.replace("(first: 3, count: 3)", "(first: 3, conut: 3)");
+    Bench::new(&count).complains(&[], &["suite.ron:2:", "unknown field `conut`"]);
+}
+
+#[test]
+fn a_folder_keeps_runs_and_their_tables() {
+    let bench = Bench::new(GRID);
+    let text = bench.prints(&["--format", "csv", "--record", "kept"]);
+    let folder = bench.0.path().join("kept");
+    assert_eq!(std::fs::read_to_string(folder.join("runs.csv")).expect("it is there"), text);
+    let parquet = std::fs::read(folder.join("runs.parquet")).expect("it is there");
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+    // Nothing is left to be done, and the suite's files are not needed any more.
+    std::fs::remove_file(bench.0.path().join("suite.ron")).expect("it was there");
+    std::fs::remove_file(bench.0.path().join("river.ron")).expect("it was there");
+    let output = bench.command(&["bench", "--resume", "kept", "--format", "csv"]);
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()), (Some(0), text));
+    assert_eq!(std::fs::read(folder.join("runs.parquet")).expect("it is there"), parquet);
+
+    let again = Bench::new(GRID);
+    for (args, said) in [
+        (&["bench", "suite.ron", "--record", "."][..], "is not empty and holds no suite"),
+        (&["bench", "--resume", "."], "holds no suite (there is no suite.json)"),
+    ] {
+        let output = again.command(args);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(said), "{output:?}");
+    }
+    assert_eq!(again.prints(&["--record", "kept", "--seeds", "1"]).lines().count(), 1 + 5);
+    let output = again.bench(&["--record", "kept"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("holds a suite already"), "{output:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_finished_is_not_made_again() {
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+    // The second method has only just begun when the first one is done.
+    let long = SUITE.replace("seeds: [1, 2]", "seeds: [1]").replace("iterations=10\"", "iterations=60000\"");
+    let whole = Bench::new(&long);
+    let expected = whole.prints(&["--format", "csv", "--threads", "2"]);
+    let bench = Bench::new(&long);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_isonomy"));
+    command.current_dir(bench.0.path()).args(["bench", "suite.ron", "--record", "kept", "--threads", "1"]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let (journal, begun) = (bench.0.path().join("kept/runs.journal"), Instant::now());
+    while !std::fs::metadata(&journal).is_ok_and(|journal| journal.len() > 0) {
+        assert!(begun.elapsed() < Duration::from_secs(120), "nothing is finished");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("there is a kill");
+    assert!(sent.success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("2 of 3 runs are not in the result"), "{said}");
+    assert!(said.contains("go on with: isonomy bench --resume kept"), "{said}");
+    let kept = std::fs::read_to_string(bench.0.path().join("kept/runs.csv")).expect("it is there");
+    assert_eq!(kept.lines().count(), 2, "the one that was finished: {kept}");
+    // A frame that is torn is as if it had never been written.
+    let mut torn = std::fs::read(&journal).expect("it is there");
+    torn.extend_from_slice(&torn.clone()[..20]);
+    std::fs::write(&journal, torn).expect("it is written");
+    let output = bench.command(&["bench", "--resume", "kept", "--format", "csv"]);
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()), (Some(0), expected));
+}
+
+#[test]
+fn the_sweep_of_the_tree_runs() {
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/suites/group_fair_sweep.ron");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_isonomy"));
+    let output = command.args(["bench", "--seeds", "1", "--format", "json"]).arg(suite).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let rows: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let value = |row: &Value, metric: usize| row["metrics"][metric]["values"][0].as_f64().expect("a number");
+    assert_eq!(rows.as_array().expect("an array").len(), 25);
+    for row in rows.as_array().expect("an array") {
+        assert_eq!(value(row, 5), 0.0, "a plan failed: {row}");
+        // π⁰ is played for ever where the radius is so wide that it never passes its own test.
+        let only_pi0 = value(row, 3) == 1.0;
+        assert_eq!(only_pi0, value(row, 4) == 0.0, "{row}");
+        assert!(!only_pi0 || value(row, 0) == 0.0, "{row}");
+    }
+    // What is played first is fair, so at equal tolerance the most cautious is never worse.
+    let of = |epsilon: usize, kappa: usize| &rows[5 * epsilon + kappa];
+    for epsilon in 0..5 {
+        assert!(value(of(epsilon, 4), 0) <= value(of(epsilon, 0), 0), "{epsilon}");
+    }
 }

@@ -1,5 +1,6 @@
 //! What is said about files that cannot be meant. Every file of `tests/bad` has a snapshot.
 
+use isonomy::engine::run::{Means, Run};
 use isonomy::engine::scenario::{Diagnostics, load, parse};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,23 @@ fn every_bad_file_is_refused_and_says_why() {
         let problems = load(&file, &[]).expect_err(&format!("{} is bad", file.display()));
         let name = file.file_stem().expect("it has a name").to_string_lossy().into_owned();
         snapshot(&name, &problems.to_string());
+    }
+}
+
+/// What only the model can tell is said when the run begins, before there is a folder.
+#[test]
+fn what_cannot_begin_says_why() {
+    let entries = std::fs::read_dir("tests/bad/begin").expect("the folder is in the tree");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
+    files.sort();
+    assert!(files.len() >= 3);
+    for file in files {
+        let loaded = load(&file, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        let error = match Run::new(loaded.scenario, Means { threads: 1, device: None }) {
+            Ok(_) => panic!("{} begins", file.display()),
+            Err(error) => error.to_string(),
+        };
+        snapshot(&format!("begin_{}", file.file_stem().expect("it has a name").to_string_lossy()), &error);
     }
 }
 

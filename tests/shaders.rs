@@ -9,11 +9,13 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 #[test]
 fn every_composed_shader_is_valid() {
-    let mut valid = 0;
+    let (mut valid, mut shaped) = (0, 0);
     for file in files() {
         let sim = sim(small(&file, 1, 1), 1, None);
         let Some(twin) = sim.twin() else { continue };
-        let shader = compose(sim.spec(), &twin);
+        let shapes = sim.shape_twins().unwrap_or_default();
+        shaped += usize::from(!shapes.is_empty());
+        let shader = compose(sim.spec(), &twin, &shapes);
         let module = wgsl::parse_str(&shader)
             .unwrap_or_else(|error| panic!("{}: {}", name(&file), error.emit_to_string(&shader)));
         let outcome = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
@@ -25,4 +27,5 @@ fn every_composed_shader_is_valid() {
         valid += 1;
     }
     assert!(valid >= 10, "most scenarios have a twin");
+    assert!(shaped >= 1, "some scenarios are shaped on the device");
 }

@@ -52,6 +52,14 @@ impl Codes {
         self.lend(start, values.len()).write(0, values);
     }
 
+    /// The same for few values, which are read again soon.
+    pub(crate) fn copy(&mut self, start: usize, values: &[u32]) {
+        match self {
+            Codes::Bytes(own) => own[start..][..values.len()].iter_mut().zip(values).for_each(|(to, &v)| *to = v as u8),
+            Codes::Words(own) => own[start..][..values.len()].copy_from_slice(values),
+        }
+    }
+
     /// Lends a part for writing.
     pub(crate) fn lend(&mut self, start: usize, len: usize) -> CodesMut<'_> {
         match self {

@@ -1,6 +1,6 @@
 //! A run: iterations of rollout and update, with an evaluation every so often.
 
-use crate::constraint::{Exact, Judged, Overrun, Unjudged};
+use crate::constraint::{Constraint, Exact, Judged, Overrun, Unjudged};
 use crate::controller::Rule;
 use crate::gpu::{Device, DeviceError};
 use crate::metrics::{Returns, gini, jain};
@@ -8,9 +8,11 @@ use crate::model::TabularModel;
 use crate::noise::Phase;
 use crate::optimizer::{Learner, Setting};
 use crate::policy::TabularPolicy;
+use crate::reference::Reference;
 use crate::rollout::Rollout;
 use crate::scenario::Scenario;
 use crate::sim::{BuildError, Earnings, Setup, Sim, Snapshot};
+use crate::spec::Spec;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -120,16 +122,10 @@ impl Run {
             }
             None => None,
         };
-        let actor = match (&scenario.optimizer, &scenario.policy, &scenario.controller) {
-            (Some(optimizer), Some(policy), _) => {
-                let model = model.clone().filter(|_| optimizer.needs().model);
-                let setting = Setting { spec: spec.clone(), model, seed: scenario.seed };
-                let learner = optimizer.begin(policy.initial(&spec, scenario.seed), setting);
-                let place = format!("optimizer.{}", optimizer.typetag_name());
-                Actor::Learner(learner.map_err(|problem| BuildError::Optimizer(problem.under(&place)))?)
-            }
-            (_, _, Some(controller)) => Actor::Rule(controller.rule(&*scenario.environment)),
-            _ => Actor::Rule(Rule::Table(TabularPolicy::uniform(&spec, 1))),
+        let actor = match (begin(&scenario, &spec, model.as_ref(), scenario.seed)?, &scenario.controller) {
+            (Some(learner), _) => Actor::Learner(learner),
+            (None, Some(controller)) => Actor::Rule(controller.rule(&*scenario.environment)),
+            (None, None) => Actor::Rule(Rule::Table(TabularPolicy::uniform(&spec, 1))),
         };
         if !actor.enter(&mut sim) {
             return Err(BuildError::Rule);
@@ -151,6 +147,23 @@ impl Run {
     /// The policy that acts next, where it is a table.
     pub fn policy(&self) -> Option<&TabularPolicy> {
         self.actor.policy()
+    }
+
+    /// What metrics are to be compared with in reports: what the learner and the constraints say, in this order.
+    pub fn references(&self) -> Vec<Reference> {
+        let spec = self.sim.spec();
+        let episodes = self.scenario.lanes.get() as usize * (self.horizon / spec.time_limit as usize);
+        let mut references = match &self.actor {
+            Actor::Learner(learner) => learner.references(episodes as u64),
+            Actor::Rule(_) => Vec::new(),
+        };
+        for reference in self.scenario.constraints.iter().flat_map(|constraint| constraint.references(spec)) {
+            if !references.contains(&reference) {
+                references.push(reference);
+            }
+        }
+        references.retain(Reference::is_finite);
+        references
     }
 
     /// Iterations done.
@@ -206,14 +219,7 @@ impl Run {
     fn judge(&self, returns: &Returns) -> (Vec<Overrun>, Vec<(String, Unjudged)>) {
         let behind = self.model.as_deref().zip(self.exact.as_ref());
         let exact = behind.map(|(model, (policy, _))| Exact { spec: self.sim.spec(), model, policy });
-        let (mut overruns, mut unjudged) = (Vec::new(), Vec::new());
-        for constraint in &self.scenario.constraints {
-            match constraint.overruns(&Judged { returns, exact }) {
-                Ok(rows) => overruns.extend(rows),
-                Err(reason) => unjudged.push((constraint.typetag_name().to_owned(), reason)),
-            }
-        }
-        (overruns, unjudged)
+        judge(&self.scenario.constraints, returns, exact)
     }
 
     /// The expected returns of the policy that acted; a rule is evaluated only once.
@@ -286,11 +292,43 @@ impl Run {
     }
 }
 
+/// The learner that a scenario asks for; none where it asks for none.
+pub(crate) fn begin(
+    scenario: &Scenario,
+    spec: &Spec,
+    model: Option<&Arc<TabularModel>>,
+    seed: u64,
+) -> Result<Option<Box<dyn Learner>>, BuildError> {
+    let (Some(optimizer), Some(policy)) = (&scenario.optimizer, &scenario.policy) else { return Ok(None) };
+    let model = model.cloned().filter(|_| optimizer.needs().model);
+    let public = optimizer.needs().public.then(|| scenario.environment.public()).flatten();
+    let setting = Setting { spec: spec.clone(), model, public, seed };
+    let learner = optimizer.begin(policy.initial(spec, seed), setting);
+    let place = format!("optimizer.{}", optimizer.typetag_name());
+    Ok(Some(learner.map_err(|problem| BuildError::Optimizer(problem.under(&place)))?))
+}
+
+/// What constraints say of returns, and which of them have nothing to say and why.
+pub(crate) fn judge(
+    constraints: &[Box<dyn Constraint>],
+    returns: &Returns,
+    exact: Option<Exact<'_>>,
+) -> (Vec<Overrun>, Vec<(String, Unjudged)>) {
+    let (mut overruns, mut unjudged) = (Vec::new(), Vec::new());
+    for constraint in constraints {
+        match constraint.overruns(&Judged { returns, exact }) {
+            Ok(rows) => overruns.extend(rows),
+            Err(reason) => unjudged.push((constraint.typetag_name().to_owned(), reason)),
+        }
+    }
+    (overruns, unjudged)
+}
+
 impl Iteration {
     /// Every number of the iteration by name, in a fixed order: the columns of `metrics.csv`.
     ///
-    /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model; the rest is
-    /// what the optimizer reports, in place of what is of the same name.
+    /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model. What the
+    /// environment measures of episodes replaces what is of the same name, and so does what the optimizer reports.
     pub fn metrics(&self) -> Vec<(String, f64)> {
         let mut metrics = Vec::new();
         for (prefix, returns) in [
@@ -302,7 +340,9 @@ impl Iteration {
         }
         for (prefix, earnings) in [("", &self.training), ("evaluation.", &self.evaluation)] {
             let measures = earnings.iter().flat_map(|earnings| &earnings.measures);
-            metrics.extend(measures.map(|(name, value)| (format!("{prefix}{name}"), *value)));
+            let measures: Vec<_> = measures.map(|(name, value)| (format!("{prefix}{name}"), *value)).collect();
+            metrics.retain(|(name, _)| !measures.iter().any(|(known, _)| known == name));
+            metrics.extend(measures);
         }
         if let Some(taught) = self.training.as_ref().and_then(|earnings| earnings.taught) {
             metrics.push(("shaped_return_mean".to_owned(), taught));

@@ -6,7 +6,7 @@
 use isonomy_engine::dynamics::{Dynamics, Moves, Starts, per_row};
 use isonomy_engine::environment::Environment;
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
-use isonomy_engine::gpu::{Budget, Device, DeviceChoice, DeviceError, Table, Twin, compose};
+use isonomy_engine::gpu::{Budget, Device, DeviceChoice, DeviceError, ShapeTwin, Table, Twin, compose};
 use isonomy_engine::noise::Phase;
 use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::rollout::Rollout;
@@ -219,6 +219,58 @@ impl FairnessReward for Shared {
     }
 }
 
+/// Pays what the next agent of the lane was paid, a little less, and more as the episode goes on: sums of products with
+/// powers of two, which no device rounds otherwise. Twice as much once returns are known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Passed;
+
+/// Doubles what it is shown in the first task, and takes half in the others.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Doubled;
+
+#[typetag::serde]
+impl FairnessReward for Passed {
+    fn shape(&self, batch: RewardBatch<'_>) {
+        let agents = batch.group.len();
+        let scale = if batch.expected.is_some() { 2.0 } else { 1.0 };
+        for lane in batch.shaped.chunks_exact_mut(agents) {
+            let before = lane.to_vec();
+            for (agent, shaped) in lane.iter_mut().enumerate() {
+                let clock = 0.25 * (batch.elapsed + batch.group[agent]) as f32;
+                *shaped = scale * before[(agent + 1) % agents] + clock;
+            }
+        }
+    }
+
+    fn twin(&self, _spec: &Spec, expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        let body = "
+            let next = lane_shaped((agent + 1u) % AGENTS);
+            return shape_number(first) * next + 0.25 * f32(elapsed + lane_group(agent));
+        ";
+        Some(ShapeTwin { body, numbers: vec![if expected.is_some() { 2.0 } else { 1.0 }], sees_lane: true })
+    }
+}
+
+#[typetag::serde]
+impl FairnessReward for Doubled {
+    fn shape(&self, batch: RewardBatch<'_>) {
+        let rows = batch.rows();
+        for (task, block) in batch.shaped.chunks_exact_mut(rows).enumerate() {
+            block.iter_mut().for_each(|shaped| *shaped *= if task == 0 { 2.0 } else { 0.5 });
+        }
+    }
+
+    fn twin(&self, spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        let numbers = (0..spec.tasks.len()).map(|task| if task == 0 { 2.0 } else { 0.5 }).collect();
+        Some(ShapeTwin { body: "return shaped * shape_number(first + task);", numbers, sees_lane: false })
+    }
+}
+
+/// Fairness rewards that have twins, one of which looks at the lane.
+fn with_twins() -> Vec<Box<dyn FairnessReward>> {
+    vec![Box::new(Doubled), Box::new(Passed), Box::new(Doubled)]
+}
+
 fn open() -> Option<Device> {
     let choices = [DeviceChoice::Gpu, DeviceChoice::Software];
     choices.into_iter().find_map(|choice| Device::open(choice).ok().flatten())
@@ -267,10 +319,18 @@ struct Pair {
 
 impl Pair {
     fn new(environment: &dyn Environment, lanes: usize, device: &Device, fair: bool) -> Pair {
+        Pair::shaped(environment, lanes, device, || if fair { vec![Box::new(Shared)] } else { Vec::new() })
+    }
+
+    fn shaped(
+        environment: &dyn Environment,
+        lanes: usize,
+        device: &Device,
+        fairness: impl Fn() -> Vec<Box<dyn FairnessReward>>,
+    ) -> Pair {
         let sim = |device| {
             let setup = Setup { lanes, seed: 0x1234_5678_9abc, phase: Phase::Training, threads: 2, device };
-            let fairness: Vec<Box<dyn FairnessReward>> = if fair { vec![Box::new(Shared)] } else { Vec::new() };
-            Sim::new(environment, fairness, setup).expect("the test's environments can be built")
+            Sim::new(environment, fairness(), setup).expect("the test's environments can be built")
         };
         Pair { host: sim(None), device: sim(Some(device)) }
     }
@@ -389,9 +449,61 @@ fn fairness_rewards() {
 }
 
 #[test]
+fn fairness_rewards_with_twins() {
+    let Some(device) = device() else { return };
+    for lanes in [1, 65, 1757] {
+        let mut pair = Pair::shaped(&Stream { time_limit: 20 }, lanes, device, with_twins);
+        assert_eq!(pair.device.shape_twins().map(|twins| twins.len()), Some(3));
+        several(&mut pair, &[33, 7, 50]);
+        // No workgroup sees the whole of a lane of six: the processor shapes.
+        let mut pair = Pair::shaped(&Ring { time_limit: 13 }, lanes, device, with_twins);
+        assert_eq!(pair.device.shape_twins(), None);
+        several(&mut pair, &[33, 7, 50]);
+        several(&mut Pair::shaped(&Ring { time_limit: 13 }, lanes, device, || vec![Box::new(Doubled)]), &[33, 7]);
+    }
+    for (trajectory, steps, work, horizons) in [(6_000, 48, 1 << 20, [33, 50]), (40_000, 16, 1 << 20, [33, 50])] {
+        let device = device.clone().with_budget(Budget { trajectory, steps, work, across: 2 });
+        several(&mut Pair::shaped(&Stream { time_limit: 20 }, 65, &device, with_twins), &horizons);
+    }
+    // One reward without a twin: the processor shapes, and nothing is shaped twice.
+    let mixed = || -> Vec<Box<dyn FairnessReward>> { vec![Box::new(Doubled), Box::new(Shared)] };
+    several(&mut Pair::shaped(&Stream { time_limit: 7 }, 65, device, mixed), &[33, 7]);
+}
+
+/// A fairness reward whose twin is wrong.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Misspelt;
+
+#[typetag::serde]
+impl FairnessReward for Misspelt {
+    fn shape(&self, _batch: RewardBatch<'_>) {}
+
+    fn twin(&self, _spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        Some(ShapeTwin { body: "return shaepd;", numbers: Vec::new(), sees_lane: false })
+    }
+}
+
+#[test]
+fn a_fairness_reward_that_is_wrong_is_blamed() {
+    let Some(device) = device() else { return };
+    let setup = Setup { lanes: 4, seed: 1, phase: Phase::Training, threads: 1, device: Some(device) };
+    let built = Sim::new(&Stream { time_limit: 5 }, vec![Box::new(Misspelt)], setup);
+    match built.err() {
+        Some(BuildError::Device(DeviceError::ShapeTwin { message })) => {
+            assert!(message.contains("shaepd"), "{message}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn the_device_forgets_what_the_host_changes() {
     let Some(device) = device() else { return };
-    let mut pair = Pair::new(&Ring { time_limit: 13 }, 65, device, true);
+    forgets(Pair::new(&Ring { time_limit: 13 }, 65, device, true));
+    forgets(Pair::shaped(&Stream { time_limit: 13 }, 65, device, with_twins));
+}
+
+fn forgets(mut pair: Pair) {
     pair.set_policy(&policy(&pair.host.spec().clone(), 13));
     pair.advance(19);
     let snapshot = pair.device.snapshot();
@@ -407,7 +519,7 @@ fn the_device_forgets_what_the_host_changes() {
     pair.rollout(30);
     // A column changed by hand.
     for sim in [&mut pair.host, &mut pair.device] {
-        isonomy_engine::columns::column::<Place>(sim.world()).fill(Place(11));
+        isonomy_engine::columns::column::<Place>(sim.world()).fill(Place(3));
     }
     pair.rollout(14);
     pair.take_returns();
@@ -450,7 +562,7 @@ fn shaders_compile_without_a_device() {
     let (stream, ring) = (Stream { time_limit: 20 }.spec(), Ring { time_limit: 13 }.spec());
     let twins = [StreamDynamics::new(&stream).twin(), RingDynamics.twin()];
     for (spec, twin) in [stream, ring].into_iter().zip(twins) {
-        let shader = compose(&spec, &twin.expect("both have a twin"));
+        let shader = compose(&spec, &twin.expect("both have a twin"), &[]);
         let module =
             naga::front::wgsl::parse_str(&shader).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&shader)));
         let (flags, capabilities) = (naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());

@@ -17,6 +17,8 @@ pub struct Batch {
     spec: Spec,
     rows: usize,
     columns: Resident,
+    /// Whether fairness rewards shape here; what was taught then stands behind the rewards.
+    shapes: bool,
     run: wgpu::Buffer,
     policy: wgpu::Buffer,
     trajectory: wgpu::Buffer,
@@ -65,8 +67,12 @@ impl Batch {
     ) -> Result<Self, DeviceError> {
         let twin = rules.dynamics.as_ref().and_then(|dynamics| dynamics.twin());
         let twin = twin.ok_or_else(|| DeviceError::NoTwin { environment: environment.to_owned() })?;
-        let kernel = Kernel::new(device, spec, &twin, environment)?;
         let rows = lanes * spec.agents() as usize;
+        let three = 12 * (rows * spec.tasks.len()) as u64;
+        let fits = three <= device.info().largest_column;
+        let twins = rules.shape_twins(spec).filter(|_| fits).unwrap_or_default();
+        let shapes = !twins.is_empty();
+        let kernel = Kernel::new(device, spec, &twin, &twins, environment)?;
         let column = |tasks: usize| {
             use wgpu::BufferUsages as Usage;
             allocate(device, 4 * (rows * tasks) as u64, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST)
@@ -75,7 +81,7 @@ impl Batch {
         let columns = Resident {
             state: column(1)?,
             action: column(1)?,
-            reward: column(tasks)?,
+            reward: column(if shapes { 3 * tasks } else { tasks })?,
             utility: column(tasks)?,
             returns: column(tasks)?,
         };
@@ -88,6 +94,7 @@ impl Batch {
             kernel,
             rows,
             columns,
+            shapes,
             run,
             policy: allocate(device, 4, POLICY)?,
             trajectory: allocate(device, 4, TRAJECTORY)?,
@@ -124,9 +131,9 @@ impl Batch {
         self.upload(rules, policy, &columns)?;
         // Should something fail, what the device has is worth nothing.
         self.current = false;
-        let keeps = rollout.is_some() || !rules.fairness.is_empty();
+        let keeps = rollout.is_some() || !(rules.fairness.is_empty() || self.shapes);
         let chunks = self.plan(steps.clone(), keeps)?;
-        let mut sink = Sink::new(rules, action_bits(&self.spec), self.rows, steps.start, rollout);
+        let mut sink = Sink::new(rules, action_bits(&self.spec), self.rows, steps.start, rollout, self.shapes);
         if keeps {
             self.make_room(&chunks)?;
         }
@@ -216,11 +223,18 @@ impl Batch {
                         queue.write_buffer(buffer, (4 * task * self.rows) as u64, bytemuck::cast_slice(block));
                     }
                 }
+                for (task, block) in columns.ledger.taught.iter().enumerate().filter(|_| self.shapes) {
+                    let place = self.place_of_taught() + (4 * task * self.rows) as u64;
+                    queue.write_buffer(&self.columns.reward, place, bytemuck::cast_slice(block));
+                }
             })?;
             self.taken = false;
         }
         let agents = self.spec.agents() as usize;
-        let table: Vec<u32> = rules.offset[..agents].iter().chain(&policy.thresholds).copied().collect();
+        let twins = if self.shapes { rules.shape_twins(&self.spec).unwrap_or_default() } else { Vec::new() };
+        let numbers = twins.iter().flat_map(|twin| &twin.numbers).map(|number| number.to_bits());
+        let offsets = rules.offset[..agents].iter().copied();
+        let table: Vec<u32> = offsets.chain(numbers).chain(policy.thresholds.iter().copied()).collect();
         let (size, limit) = (4 * table.len() as u64, self.device.info().largest_column);
         if size > limit {
             let what = "the size of the policy's table".to_owned();
@@ -232,11 +246,19 @@ impl Batch {
         self.device.guarded("uploading the policy", write)
     }
 
+    /// Where in the buffer of rewards the sums of what was taught begin.
+    fn place_of_taught(&self) -> u64 {
+        8 * (self.rows * self.spec.tasks.len()) as u64
+    }
+
     fn clear_taken(&mut self) -> Result<(), DeviceError> {
         if std::mem::take(&mut self.taken) {
             self.device.guarded("clearing returns", || {
                 let mut encoder = self.device.device.create_command_encoder(&Default::default());
                 encoder.clear_buffer(&self.columns.returns, 0, None);
+                if self.shapes {
+                    encoder.clear_buffer(&self.columns.reward, self.place_of_taught(), None);
+                }
                 self.device.queue.submit([encoder.finish()]);
             })?;
         }
@@ -271,9 +293,9 @@ impl Batch {
         rows as u64 * (steps * self.per_step() as u64 + self.finals(steps))
     }
 
-    /// Words that a row leaves in a step: its choice and its rewards.
+    /// Words that a row leaves in a step: its choice, its rewards and what it is taught.
     fn per_step(&self) -> usize {
-        1 + self.spec.tasks.len()
+        1 + self.spec.tasks.len() * if self.shapes { 2 } else { 1 }
     }
 
     /// Episodes that can end in some steps.
@@ -377,7 +399,7 @@ impl Batch {
     fn download(&mut self, columns: &mut Columns<'_>) -> Result<(), DeviceError> {
         let tasks = self.spec.tasks.len() as u64;
         let column = 4 * self.rows as u64;
-        let all = (2 + 3 * tasks) * column;
+        let all = (2 + 5 * tasks) * column;
         let largest = self.device.device.limits().max_buffer_size;
         let room = all.min(largest).max(column);
         grow(&self.device, &mut self.staging[0], room, STAGING)?;
@@ -391,6 +413,11 @@ impl Batch {
             for (task, block) in blocks.iter_mut().enumerate() {
                 pieces.push(Piece { from, offset: task as u64 * column, to: bytemuck::cast_slice_mut(block) });
             }
+        }
+        let taught = ledger.shaped.iter_mut().chain(ledger.taught.iter_mut());
+        for (block, to) in taught.enumerate().filter(|_| self.shapes) {
+            let offset = (tasks + block as u64) * column;
+            pieces.push(Piece { from: reward, offset, to: bytemuck::cast_slice_mut(to) });
         }
         let at_a_time = (room / column) as usize;
         for pieces in pieces.chunks_mut(at_a_time.max(1)) {

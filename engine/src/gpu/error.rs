@@ -40,6 +40,12 @@ pub enum DeviceError {
         /// What the compiler says; where it names a line, it is a line of the twin's source.
         message: String,
     },
+    /// The scenario's fairness rewards in WGSL are wrong.
+    #[error("the WGSL twin of a fairness reward does not compile: {message}")]
+    ShapeTwin {
+        /// What the compiler says.
+        message: String,
+    },
     /// More agents than a buffer of the device can hold.
     #[error(
         "{lanes} lanes of {agents} agents and {tasks} tasks need buffers of {bytes} bytes, and this device's \

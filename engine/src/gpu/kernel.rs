@@ -1,14 +1,14 @@
 //! The composed kernel: noise, the loop over steps and an environment's twin in one shader.
 
-use super::{Device, DeviceError, Twin};
+use super::{Device, DeviceError, ShapeTwin, Twin};
 use crate::spec::Spec;
 use bytemuck::{Pod, Zeroable};
 use std::fmt::Write;
 
 /// Storage buffers of the rollout kernel, the twin's tables not counted.
 pub(super) const STORAGE_BUFFERS: u32 = 7;
-/// Bytes that a workgroup of the rollout kernel shares.
-pub(super) const WORKGROUP_MEMORY: u32 = 3 * 64 * 17 * 4;
+/// Bytes that a workgroup of the rollout kernel shares: noise, and what agents of a lane see of each other.
+pub(super) const WORKGROUP_MEMORY: u32 = 3 * 64 * 17 * 4 + 64 * 16;
 /// Rows of a workgroup of the rollout kernel.
 pub(super) const TILE_ROWS: u32 = 64;
 /// Steps whose noise a workgroup holds at a time.
@@ -57,21 +57,25 @@ fn bits(count: u32) -> u32 {
     u32::BITS - count.saturating_sub(1).leading_zeros()
 }
 
-/// The shader that makes the rollouts of an environment.
-pub fn compose(spec: &Spec, twin: &Twin) -> String {
-    let mut shader = engine_part(spec);
+/// The shader that makes the rollouts of an environment, and shapes what it pays.
+pub fn compose(spec: &Spec, twin: &Twin, shapes: &[ShapeTwin]) -> String {
+    let mut shader = engine_part(spec, shapes);
     shader.push_str(twin.source);
     shader
 }
 
 /// Everything before the twin's source.
-fn engine_part(spec: &Spec) -> String {
+fn engine_part(spec: &Spec, shapes: &[ShapeTwin]) -> String {
     let cells = spec.groups.len() as u32 * spec.observation.count();
+    let numbers = shapes.iter().map(|shape| shape.numbers.len() as u32).sum();
     let constants = [
         ("AGENTS", spec.agents()),
+        ("GROUPS", spec.groups.len() as u32),
         ("TASKS", spec.tasks.len() as u32),
+        ("POLICY_OBSERVATIONS", spec.observation.count()),
         ("POLICY_CELLS", cells),
         ("POLICY_THRESHOLDS", spec.action.count() - 1),
+        ("SHAPE_NUMBERS", numbers),
         ("TIME_LIMIT", spec.time_limit),
         ("ACTION_BITS", action_bits(spec)),
     ];
@@ -80,9 +84,32 @@ fn engine_part(spec: &Spec) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(shader, "const {name} = {value}u;");
     }
+    let _ = writeln!(shader, "const SHAPE_HERE = {};", !shapes.is_empty());
     shader.push_str(include_str!("../noise.wgsl"));
     shader.push_str(&unroll(include_str!("rollout.wgsl"), spec.tasks.len()));
+    shader.push_str(&shaping(shapes));
     shader
+}
+
+/// The functions of fairness rewards, and the one that calls them one after the other.
+fn shaping(shapes: &[ShapeTwin]) -> String {
+    const SEES: &str = "task: u32, agent: u32, group: u32, elapsed: u32, reward: f32, utility: f32";
+    let (mut functions, mut calls) = (String::new(), String::new());
+    let mut first = 0;
+    for (index, shape) in shapes.iter().enumerate() {
+        let _ = writeln!(functions, "fn shape_{index}({SEES}, shaped: f32, first: u32) -> f32 {{\n{}}}", shape.body);
+        if shape.sees_lane {
+            calls.push_str("    show_lane(local, reward, utility, shaped);\n");
+        }
+        let _ = writeln!(
+            calls,
+            "    shaped = shape_{index}(task, agent, group, elapsed, reward, utility, shaped, {first}u);"
+        );
+        first += shape.numbers.len();
+    }
+    format!(
+        "{functions}fn shape(local: u32, {SEES}) -> f32 {{\n    var shaped = reward;\n{calls}    return shaped;\n}}\n"
+    )
 }
 
 /// Most tasks that are worth a copy of the code each.
@@ -151,7 +178,13 @@ const fn buffer(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
 
 impl Kernel {
     /// Compiles; `environment` is who to blame for the twin.
-    pub(super) fn new(device: &Device, spec: &Spec, twin: &Twin, environment: &str) -> Result<Self, DeviceError> {
+    pub(super) fn new(
+        device: &Device,
+        spec: &Spec,
+        twin: &Twin,
+        shapes: &[ShapeTwin],
+        environment: &str,
+    ) -> Result<Self, DeviceError> {
         check_limits(device, spec, twin)?;
         let columns = layout_of(device, &[UNIFORM, WRITE, WRITE, WRITE, WRITE, WRITE, READ, WRITE])?;
         let (tables_layout, tables) = match twin.tables.len() {
@@ -163,8 +196,8 @@ impl Kernel {
             }
         };
         let groups: Vec<_> = [Some(&columns), tables_layout.as_ref()].into_iter().flatten().collect();
-        let blamed = |error| blame(error, environment, spec, twin);
-        let module = module(device, compose(spec, twin)).map_err(blamed)?;
+        let blamed = |error| blame(error, environment, spec, twin, shapes);
+        let module = module(device, compose(spec, twin, shapes)).map_err(blamed)?;
         let layout = pipeline_layout(device, &groups)?;
         let sums = layout_of(device, &[UNIFORM, READ, WRITE])?;
         let sums_layout = pipeline_layout(device, &[&sums])?;
@@ -295,18 +328,23 @@ pub(super) fn pipeline(
     device.guarded("compiling a kernel", || device.device.create_compute_pipeline(&descriptor))
 }
 
-/// The engine's part of the shader compiles (a test sees to that), so what does not is the twin.
-fn blame(error: DeviceError, environment: &str, spec: &Spec, twin: &Twin) -> DeviceError {
+/// The engine's part of the shader compiles (a test sees to that), so what does not is a twin: that of a fairness
+/// reward, where the shader is well without them.
+fn blame(error: DeviceError, environment: &str, spec: &Spec, twin: &Twin, shapes: &[ShapeTwin]) -> DeviceError {
     let DeviceError::Failed { message, .. } = error else { return error };
-    let message = parse_error(spec, twin).unwrap_or(message);
-    DeviceError::Twin { environment: environment.to_owned(), message }
+    let plain = parse_error(spec, twin, &[]);
+    if plain.is_none() && !shapes.is_empty() {
+        let message = parse_error(spec, twin, shapes).unwrap_or(message);
+        return DeviceError::ShapeTwin { message };
+    }
+    DeviceError::Twin { environment: environment.to_owned(), message: plain.unwrap_or(message) }
 }
 
 /// What is wrong with the twin's syntax, by the lines of its own source.
-fn parse_error(spec: &Spec, twin: &Twin) -> Option<String> {
-    let shader = compose(spec, twin);
+fn parse_error(spec: &Spec, twin: &Twin, shapes: &[ShapeTwin]) -> Option<String> {
+    let shader = compose(spec, twin, shapes);
     let error = wgpu::naga::front::wgsl::parse_str(&shader).err()?;
-    let before = engine_part(spec).lines().count() as u32;
+    let before = engine_part(spec, shapes).lines().count() as u32;
     let line = error.location(&shader).and_then(|place| place.line_number.checked_sub(before)).filter(|&line| line > 0);
     Some(match line {
         Some(line) => format!("line {line}: {}", error.message()),

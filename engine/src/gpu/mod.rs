@@ -20,7 +20,7 @@ pub use kernel::compose;
 /// A word of noise has the same value on both devices, so whole numbers come out the same to the bit. A device may
 /// round `a * b + c` once where the processor rounds twice: a reward that is looked up or chosen is the same to the
 /// bit, too, a computed one may not be. The engine's own names are those of `rollout.wgsl` and `noise.wgsl`; most begin
-/// with `noise_`, `row_`, `tile_` or `policy_`.
+/// with `noise_`, `row_`, `tile_`, `policy_`, `lane_` or `shape_`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Twin {
     /// WGSL that defines `begin(agent: u32, word: u32) -> u32`, `move_on(agent: u32, state: u32, action: u32,
@@ -30,6 +30,21 @@ pub struct Twin {
     pub source: &'static str,
     /// What the source's storage buffers hold, in the order of their bindings.
     pub tables: Vec<Table>,
+}
+
+/// A fairness reward in WGSL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShapeTwin {
+    /// The statements of a function that returns what an agent is taught in a task, an `f32`. They see `task`, `agent` and
+    /// `group: u32`, `elapsed: u32` (steps of the episode before this one), `reward`, `utility` (this step included) and
+    /// `shaped: f32`, what the fairness reward before made of the reward; `shape_number(first + i)` is number `i`. The constants
+    /// `AGENTS`, `GROUPS` and `TASKS` are there. With [`sees_lane`](Self::sees_lane) so are `lane_reward(i)`,
+    /// `lane_utility(i)` and `lane_shaped(i)` of agent `i` of the lane in this task, and `lane_group(i)`.
+    pub body: &'static str,
+    /// As many in every rollout.
+    pub numbers: Vec<f32>,
+    /// Whether it looks at other agents of the lane. Only lanes that fill workgroups of 64 rows are shaped on the device.
+    pub sees_lane: bool,
 }
 
 /// A table of plain data that a twin reads.

@@ -4,9 +4,10 @@
 // 16 steps: every invocation computes one block of it (16 neighbouring rows of one step) into memory that the workgroup
 // shares, so each word is computed once.
 //
-// The engine writes before this: AGENTS, TASKS, TIME_LIMIT, POLICY_CELLS (groups times observations), POLICY_THRESHOLDS
-// (actions - 1), ACTION_BITS. The environment's twin, behind it, defines begin, move_on and pay. The loops over tasks
-// are written out before the shader is compiled.
+// The engine writes before this: AGENTS, GROUPS, TASKS, POLICY_OBSERVATIONS, TIME_LIMIT, POLICY_CELLS (groups times
+// observations), POLICY_THRESHOLDS (actions - 1), ACTION_BITS, SHAPE_HERE (whether fairness rewards shape here) and
+// SHAPE_NUMBERS (those that they look up). The environment's twin, behind it, defines begin, move_on and pay; the twins
+// of fairness rewards make up shape. The loops over tasks are written out before the shader is compiled.
 
 struct Dispatch {
     transition: NoiseKey,
@@ -36,15 +37,18 @@ override KEEPS: bool;
 @group(0) @binding(0) var<uniform> dispatch: Dispatch;
 @group(0) @binding(1) var<storage, read_write> row_states: array<u32>;
 @group(0) @binding(2) var<storage, read_write> row_actions: array<u32>;
-// [tasks, rows], as the next two.
+// [tasks, rows], as the next two. With SHAPE_HERE, behind them what was taught in the last step and in all steps.
 @group(0) @binding(3) var<storage, read_write> row_rewards: array<f32>;
 @group(0) @binding(4) var<storage, read_write> row_utilities: array<f32>;
 @group(0) @binding(5) var<storage, read_write> row_returns: array<f32>;
-// Where the group of each agent begins in a clock's part of the table [agents], then the table
-// [clocks, POLICY_CELLS, POLICY_THRESHOLDS].
+// Where the group of each agent begins in a clock's part of the table [agents], the numbers of fairness rewards
+// [SHAPE_NUMBERS], then the table [clocks, POLICY_CELLS, POLICY_THRESHOLDS].
 @group(0) @binding(6) var<storage, read> policy_table: array<u32>;
-// [steps, 1 + tasks, part]: observation and action in one word, then the rewards. Behind it [episodes, part].
+// [steps, STEP_WORDS, part]: observation and action in one word, then the rewards, then with SHAPE_HERE what is taught.
+// Behind it [episodes, part].
 @group(0) @binding(7) var<storage, read_write> trajectory: array<u32>;
+
+const STEP_WORDS = 1u + select(1u, 2u, SHAPE_HERE) * TASKS;
 
 const TILE_ROWS = 64u;
 const TILE_STEPS = 16u;
@@ -91,10 +95,42 @@ fn ends_within(steps: u32) -> u32 {
     return 1u + (steps - dispatch.left) / TIME_LIMIT;
 }
 
+// What agents of a lane see of each other in a task: reward, utility and what is taught so far. Lanes are not cut by
+// workgroups where some fairness reward looks here.
+var<workgroup> lane_values: array<vec4<f32>, 64>;
+var<private> lane_first: u32;
+
+// Shows a row to its lane. All rows of the workgroup come here together.
+fn show_lane(local: u32, reward: f32, utility: f32, shaped: f32) {
+    workgroupBarrier();
+    lane_values[local] = vec4(reward, utility, shaped, 0.0);
+    workgroupBarrier();
+}
+
+fn lane_reward(agent: u32) -> f32 {
+    return lane_values[lane_first + agent].x;
+}
+
+fn lane_utility(agent: u32) -> f32 {
+    return lane_values[lane_first + agent].y;
+}
+
+fn lane_shaped(agent: u32) -> f32 {
+    return lane_values[lane_first + agent].z;
+}
+
+fn lane_group(agent: u32) -> u32 {
+    return policy_table[agent] / POLICY_OBSERVATIONS;
+}
+
+fn shape_number(index: u32) -> f32 {
+    return bitcast<f32>(policy_table[AGENTS + index]);
+}
+
 fn choose_action(cell: u32, word: u32) -> u32 {
     var action = 0u;
     for (var k = 0u; k < POLICY_THRESHOLDS; k++) {
-        action += u32(passes(word, policy_table[AGENTS + cell * POLICY_THRESHOLDS + k]));
+        action += u32(passes(word, policy_table[AGENTS + SHAPE_NUMBERS + cell * POLICY_THRESHOLDS + k]));
     }
     return action;
 }
@@ -115,12 +151,19 @@ fn rollout(
     var utility: array<f32, TASKS>;
     var earned: array<f32, TASKS>;
     var reward: array<f32, TASKS>;
+    var shaped: array<f32, TASKS>;
+    var taught: array<f32, TASKS>;
+    let group = lane_group(agent);
+    lane_first = local - min(agent, local);
     if alive {
         offset = policy_table[agent];
         state = row_states[row];
         for (var task = 0u; task < TASKS; task++) {
             utility[task] = row_utilities[task * dispatch.rows + row];
             earned[task] = row_returns[task * dispatch.rows + row];
+            if SHAPE_HERE {
+                taught[task] = row_rewards[(2u * TASKS + task) * dispatch.rows + row];
+            }
         }
     }
     var action = 0u;
@@ -165,7 +208,7 @@ fn rollout(
                 }
                 action = choose_action(clock * POLICY_CELLS + offset + state, chance);
                 let next = move_on(agent, state, action, word);
-                let at = (base + k) * (1u + TASKS) * dispatch.part + place;
+                let at = (base + k) * STEP_WORDS * dispatch.part + place;
                 if KEEPS && alive {
                     trajectory[at] = (state << ACTION_BITS) | action;
                 }
@@ -174,6 +217,14 @@ fn rollout(
                     utility[task] += reward[task];
                     if KEEPS && alive {
                         trajectory[at + (1u + task) * dispatch.part] = bitcast<u32>(reward[task]);
+                    }
+                    if SHAPE_HERE {
+                        let elapsed = TIME_LIMIT - left - (stop - k);
+                        shaped[task] = shape(local, task, agent, group, elapsed, reward[task], utility[task]);
+                        taught[task] += shaped[task];
+                        if KEEPS && alive {
+                            trajectory[at + (1u + TASKS + task) * dispatch.part] = bitcast<u32>(shaped[task]);
+                        }
                     }
                 }
                 state = next;
@@ -201,6 +252,10 @@ fn rollout(
             row_rewards[task * dispatch.rows + row] = reward[task];
             row_utilities[task * dispatch.rows + row] = utility[task];
             row_returns[task * dispatch.rows + row] = earned[task];
+            if SHAPE_HERE {
+                row_rewards[(TASKS + task) * dispatch.rows + row] = shaped[task];
+                row_rewards[(2u * TASKS + task) * dispatch.rows + row] = taught[task];
+            }
         }
     }
 }

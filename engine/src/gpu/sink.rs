@@ -12,16 +12,19 @@ pub(super) struct Sink<'a> {
     rows: usize,
     first_step: u64,
     rollout: Option<&'a mut Rollout>,
+    /// Whether rewards come down shaped.
+    shaped: bool,
     shaping: Vec<Shaping>,
     codes: Vec<u32>,
 }
 
-/// What fairness rewards make of some rows, `[tasks, rows]` each, on the host: they are Rust alone.
+/// What fairness rewards make of some rows, `[tasks, rows]` each, on the host, where they have no twins.
 struct Shaping {
     rows: Range<usize>,
     utility: Vec<f32>,
     shaped: Vec<f32>,
     taught: Vec<f32>,
+    memory: Vec<f32>,
 }
 
 impl Shaping {
@@ -30,12 +33,12 @@ impl Shaping {
             column.iter().flat_map(|block| &block[rows.clone()]).copied().collect()
         };
         let (utility, taught) = (part(&columns.ledger.utility), part(&columns.ledger.taught));
-        Shaping { shaped: vec![0.0; utility.len()], rows, utility, taught }
+        Shaping { shaped: vec![0.0; utility.len()], memory: part(&columns.ledger.memory), rows, utility, taught }
     }
 
     fn step(&mut self, rules: &Rules, step: u64, reward: &[f32]) {
         add(reward, &mut self.utility);
-        rules.shape(step, reward, &self.utility, &mut self.shaped);
+        rules.shape(step, reward, &self.utility, &mut self.memory, &mut self.shaped);
         add(&self.shaped, &mut self.taught);
         if rules.ends(step) {
             self.utility.fill(0.0);
@@ -50,31 +53,35 @@ impl<'a> Sink<'a> {
         rows: usize,
         first_step: u64,
         rollout: Option<&'a mut Rollout>,
+        shaped: bool,
     ) -> Self {
-        Sink { rules, action_bits, rows, first_step, rollout, shaping: Vec::new(), codes: Vec::new() }
+        Sink { rules, action_bits, rows, first_step, rollout, shaped, shaping: Vec::new(), codes: Vec::new() }
     }
 
-    /// Takes `[steps, 1 + tasks, rows]` and, behind it, `[episodes, rows]`. `columns` are those before the rollout.
+    /// Takes `[steps, 1 + tasks, rows]`, or `[steps, 1 + 2 tasks, rows]` where rewards come down shaped, and behind it
+    /// `[episodes, rows]`. `columns` are those before the rollout.
     pub(super) fn take(&mut self, chunk: &Chunk, words: &[u32], columns: &Columns<'_>) {
         let (part, tasks) = (chunk.rows.len(), self.rules.tasks);
         let steps = (chunk.steps.end - chunk.steps.start) as usize;
-        let (taken, finals) = words.split_at(steps * (1 + tasks) * part);
-        if !self.rules.fairness.is_empty() && chunk.steps.start == self.first_step {
+        let per_step = (1 + tasks * if self.shaped { 2 } else { 1 }) * part;
+        let (taken, finals) = words.split_at(steps * per_step);
+        if !(self.shaped || self.rules.fairness.is_empty()) && chunk.steps.start == self.first_step {
             self.shaping.push(Shaping::new(chunk.rows.clone(), columns));
         }
         let mut finals = finals.chunks_exact(part);
-        for (step, words) in chunk.steps.clone().zip(taken.chunks_exact((1 + tasks) * part)) {
+        for (step, words) in chunk.steps.clone().zip(taken.chunks_exact(per_step)) {
             let t = (step - self.first_step) as usize;
             let (choices, rewards) = words.split_at(part);
-            let rewards: &[f32] = bytemuck::cast_slice(rewards);
+            let (rewards, taught): (&[f32], &[f32]) = bytemuck::cast_slice(rewards).split_at(tasks * part);
             self.write_choices(t, chunk.rows.start, choices);
+            let start = t * tasks * self.rows + chunk.rows.start;
             if let Some(rollout) = &mut self.rollout {
-                scatter(&mut rollout.reward, t * tasks * self.rows + chunk.rows.start, self.rows, rewards, part);
+                scatter(&mut rollout.reward, start, self.rows, rewards, part);
+                scatter(&mut rollout.shaped, start, self.rows, taught, part);
             }
             if let Some(shaping) = self.shaping.last_mut() {
                 shaping.step(self.rules, step, rewards);
                 if let Some(rollout) = &mut self.rollout {
-                    let start = t * tasks * self.rows + chunk.rows.start;
                     scatter(&mut rollout.shaped, start, self.rows, &shaping.shaped, part);
                 }
             }
@@ -101,8 +108,10 @@ impl<'a> Sink<'a> {
 
     /// Credits what was taught.
     pub(super) fn finish(self, columns: &mut Columns<'_>) {
-        for Shaping { rows, shaped, taught, .. } in self.shaping {
-            for (column, part) in [(&mut columns.ledger.shaped, shaped), (&mut columns.ledger.taught, taught)] {
+        let ledger = &mut columns.ledger;
+        for Shaping { rows, shaped, taught, memory, .. } in self.shaping {
+            let columns = [(&mut ledger.shaped, shaped), (&mut ledger.taught, taught), (&mut ledger.memory, memory)];
+            for (column, part) in columns {
                 for (block, mine) in column.iter_mut().zip(part.chunks_exact(rows.len())) {
                     block[rows.clone()].copy_from_slice(mine);
                 }

@@ -52,7 +52,7 @@ macro_rules! offsets {
 
 fn rollout(tasks: usize) -> naga::Module {
     let twin = super::Twin { source: TWIN, tables: Vec::new() };
-    parse(&super::compose(&spec(tasks), &twin))
+    parse(&super::compose(&spec(tasks), &twin, &[]))
 }
 
 #[test]
@@ -79,9 +79,29 @@ fn sizes_are_those_of_the_shader() {
 #[test]
 fn any_number_of_tasks_compiles() {
     for tasks in [1, 3, 8, 9] {
-        let loops = super::compose(&spec(tasks), &super::Twin { source: TWIN, tables: Vec::new() });
+        let loops = super::compose(&spec(tasks), &super::Twin { source: TWIN, tables: Vec::new() }, &[]);
         assert_eq!(loops.contains("task++"), tasks > 8);
         rollout(tasks);
+    }
+}
+
+#[test]
+fn fairness_rewards_compile() {
+    let shape = |body: &'static str, sees_lane| super::ShapeTwin { body, numbers: vec![1.0, 2.0], sees_lane };
+    let shapes = [
+        shape("return shaped * shape_number(first + 1u) + f32(elapsed + task + agent + group);", false),
+        shape(
+            "var sum = 0.0; for (var i = 0u; i < AGENTS; i++) { sum += lane_shaped(i); } return sum / utility;",
+            true,
+        ),
+        shape("return lane_reward(0u) + lane_utility(1u) + f32(lane_group(2u) + GROUPS + TASKS) - reward;", true),
+    ];
+    for tasks in [1, 3, 9] {
+        let twin = super::Twin { source: TWIN, tables: Vec::new() };
+        let shader = super::compose(&spec(tasks), &twin, &shapes);
+        parse(&shader);
+        // Numbers stand one behind the other.
+        assert!(shader.contains("const SHAPE_NUMBERS = 6u;") && shader.contains("utility, shaped, 4u);"), "{shader}");
     }
 }
 

@@ -25,6 +25,24 @@ pub enum RecordError {
         /// The folder.
         path: PathBuf,
     },
+    /// Something other than a suite lives there.
+    #[error("{} is not empty and holds no suite: choose another folder with --record", path.display())]
+    NotASuite {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A suite lives there already.
+    #[error("{} holds a suite already: go on with it with --resume, or choose another folder with --record", path.display())]
+    SuiteExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// No suite lives there.
+    #[error("{} holds no suite (there is no suite.json): start one there with --record", path.display())]
+    NoSuite {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The folder was written by a version that means other things by the same names.
     #[error(
         "{} has schema {found}, this isonomy reads schema {known}: use the version that the manifest names",

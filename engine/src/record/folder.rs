@@ -68,7 +68,7 @@ impl Folder {
     pub fn resume(path: impl AsRef<Path>) -> Result<Resumed, RecordError> {
         let path = path.as_ref();
         let manifest = Manifest::read(path)?;
-        let lock = lock(path)?;
+        let lock = lock(path, "manifest.json")?;
         let held = path.join("checkpoints");
         if path.join("DONE").exists() {
             disk::remove(&path.join("journal"))?;
@@ -297,10 +297,10 @@ fn timing(path: &Path, rows: usize) -> String {
     std::iter::once("iteration,seconds,since_start\n").chain(kept).collect()
 }
 
-/// Takes the folder for this process.
-fn lock(path: &Path) -> Result<File, RecordError> {
-    let manifest = path.join("manifest.json");
-    let file = File::open(&manifest).map_err(RecordError::io("open", &manifest))?;
+/// Takes the folder for this process, by a file that is always in it.
+pub(super) fn lock(path: &Path, file: &str) -> Result<File, RecordError> {
+    let file = path.join(file);
+    let file = File::open(&file).map_err(RecordError::io("open", &file))?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(RecordError::Busy { path: path.to_owned() }),
         // Some file systems know no locks.

@@ -20,6 +20,7 @@ mod plot;
 mod report;
 mod summary;
 mod tables;
+mod trials;
 
 pub use error::RecordError;
 pub use folder::{Folder, Resumed};
@@ -27,6 +28,7 @@ pub use manifest::Manifest;
 pub use past::{Past, Row, open};
 pub use report::report;
 pub use summary::{Cell, GroupSummary, Named, Summary, TaskSummary};
+pub use trials::Trials;
 
 /// Version of the files' meaning, in the manifest and in the metadata of every Parquet file.
 pub const SCHEMA: u32 = 1;

@@ -375,7 +375,7 @@ impl PartReader<'_> {
 }
 
 /// How scenario files are read.
-pub(super) fn options() -> ron::Options {
+pub(crate) fn options() -> ron::Options {
     ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_NEWTYPES)
 }
 

@@ -16,6 +16,7 @@ mod written;
 
 pub(crate) use check::nearest;
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub(crate) use load::options;
 pub use load::{Loaded, load, parse};
 pub use schema::schema;
 pub(crate) use written::Written;

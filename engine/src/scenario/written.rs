@@ -35,6 +35,11 @@ impl Written {
         }
     }
 
+    /// The file's text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text.text
+    }
+
     /// What paths in the file are relative to.
     pub(crate) fn folder(&self) -> &Path {
         &self.sources[0].folder

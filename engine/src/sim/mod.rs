@@ -4,7 +4,7 @@ mod host;
 pub(crate) mod lend;
 mod systems;
 
-use crate::columns::{self, Column, Group, Measure, Return, Reward, Row, Shaped, Stored, Taught, Utility};
+use crate::columns::{self, Column, Group, Measure, Remembered, Return, Reward, Row, Shaped, Stored, Taught, Utility};
 use crate::controller::Rule;
 use crate::dynamics::Dynamics;
 use crate::environment::Environment;
@@ -122,6 +122,7 @@ impl Builder {
         world.insert_resource(keys);
         let mut rules = Rules::new(&spec, keys);
         rules.fairness = fairness;
+        let memories = rules.memories();
         world.insert_resource(Memory(Scratch::new(&rules)));
         world.insert_resource(rules);
         world.insert_resource(Acting(TabularPolicy::uniform(&spec, 1).table()));
@@ -130,6 +131,7 @@ impl Builder {
         let rows = lanes * spec.agents() as usize * spec.tasks.len();
         let ledger = (Reward(0.0), Shaped(0.0), Utility(0.0), Return(0.0), Taught(0.0));
         world.spawn_batch(std::iter::repeat_n(ledger, rows));
+        world.spawn_batch(std::iter::repeat_n((Remembered(0.0),), rows * memories));
         let mut schedule = Schedule::new(Step);
         schedule.set_build_settings(ScheduleBuildSettings {
             ambiguity_detection: LogLevel::Error,
@@ -143,7 +145,8 @@ impl Builder {
         schedule.add_systems((credit, shape).chain().in_set(Shape));
         schedule.add_systems(record_rewards.in_set(Record));
         schedule.add_systems(finish.in_set(Reset));
-        let stored = <(Reward, Shaped, Utility, Return, Taught)>::stored();
+        let mut stored = <(Reward, Shaped, Utility, Return, Taught)>::stored();
+        stored.extend((memories > 0).then(Stored::of::<Remembered>));
         Builder {
             spec,
             lanes,
@@ -266,6 +269,8 @@ pub struct Sim {
     host: Option<Box<dyn host::Host>>,
     /// Names of what episodes are measured by.
     measures: Vec<String>,
+    /// The policy that was set last, where no rule took its place.
+    acting: Option<TabularPolicy>,
     scratch: Vec<Scratch>,
     device: Option<gpu::Batch>,
     /// Episodes that ended since returns were last taken.
@@ -346,6 +351,7 @@ impl Sim {
             lend,
             host,
             measures,
+            acting: None,
             scratch,
             device,
             episodes: 0,
@@ -380,8 +386,13 @@ impl Sim {
 
     /// Sets what agents do.
     pub fn set_policy(&mut self, policy: &TabularPolicy) {
+        // Making the table takes longer than an episode of a small environment, and learners often stay with a policy.
+        if self.acting.as_ref() == Some(policy) {
+            return;
+        }
         self.world.resource_mut::<Acting>().0 = policy.table();
         *self.world.resource_mut::<Ruling>() = Ruling::Nothing;
+        self.acting = Some(policy.clone());
     }
 
     /// Lets a policy act. False where it is a network and the environment shows it nothing.
@@ -392,6 +403,7 @@ impl Sim {
                 true
             }
             PolicyRef::Network(policy) => {
+                self.acting = None;
                 *self.world.resource_mut::<Ruling>() = Ruling::Network(policy.clone());
                 self.host.is_some()
             }
@@ -406,6 +418,7 @@ impl Sim {
                 true
             }
             Rule::Lane(rule) => {
+                self.acting = None;
                 *self.world.resource_mut::<Ruling>() = Ruling::Rule(rule.clone());
                 self.host.as_ref().is_some_and(|host| host.obeys(rule))
             }
@@ -482,6 +495,18 @@ impl Sim {
         let limit = u64::from(clock.time_limit);
         self.episodes += steps.end / limit - first / limit;
         Ok(())
+    }
+
+    /// Whether [`lend_columns`](Self::lend_columns) lends any.
+    pub(crate) fn lends(&self) -> bool {
+        self.lend.is_some()
+    }
+
+    /// Lends all columns to who advances them in its own way. Clock and returns are the borrower's affair.
+    pub(crate) fn lend_columns(&mut self, borrower: &mut dyn FnMut(&Rules, Columns<'_>)) {
+        if let Some(lend) = &mut self.lend {
+            lend(&mut self.world, &mut |rules, _, columns| borrower(rules, columns));
+        }
     }
 
     fn look_ahead(&mut self, rollout: Option<&mut Rollout>) {
@@ -579,6 +604,11 @@ impl Sim {
     /// The environment's dynamics in WGSL, where it has them.
     pub fn twin(&self) -> Option<gpu::Twin> {
         self.world.resource::<Rules>().dynamics.as_ref()?.twin()
+    }
+
+    /// The fairness rewards in WGSL, where a device shapes with them; none where some fairness reward has no twin.
+    pub fn shape_twins(&self) -> Option<Vec<gpu::ShapeTwin>> {
+        self.world.resource::<Rules>().shape_twins(&self.spec)
     }
 
     /// What the fairness rewards report of how the next rollout is shaped, by plugin and name.

@@ -1,4 +1,5 @@
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
+use isonomy_engine::gpu::ShapeTwin;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use isonomy_engine::spec::Spec;
@@ -48,4 +49,26 @@ impl FairnessReward for AlphaFair {
         let message = format!("the largest weight, {}^-{}, is too large a number", self.floor.get(), self.alpha.get());
         vec![Problem::at("floor", message).help("a larger floor, or a smaller alpha")]
     }
+
+    fn twin(&self, _spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        let (alpha, floor) = (self.alpha.get() as f32, self.floor.get() as f32);
+        // What a device makes of a power is its own affair; a quotient it rounds almost as the processor does.
+        let body = match alpha {
+            0.0 => "return shaped;",
+            1.0 => QUOTIENT,
+            _ => POWER,
+        };
+        Some(ShapeTwin { body, numbers: vec![floor, -alpha], sees_lane: false })
+    }
 }
+
+const QUOTIENT: &str = "
+    return shaped * (1.0 / max(utility, shape_number(first)));
+";
+
+const POWER: &str = "
+    if shaped == 0.0 {
+        return shaped;
+    }
+    return shaped * pow(max(utility, shape_number(first)), shape_number(first + 1u));
+";

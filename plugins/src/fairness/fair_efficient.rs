@@ -1,5 +1,6 @@
 use super::lanes;
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
+use isonomy_engine::gpu::ShapeTwin;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Positive;
 use isonomy_engine::spec::Spec;
@@ -46,6 +47,11 @@ impl FairnessReward for FairEfficient {
         };
         negative.map(|task| problem(&task.name, task.reward.0)).collect()
     }
+
+    fn twin(&self, _spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        let numbers = vec![self.ceiling.get() as f32, self.softness.get() as f32];
+        Some(ShapeTwin { body: PAY, numbers, sees_lane: true })
+    }
 }
 
 impl FairEfficient {
@@ -56,3 +62,16 @@ impl FairEfficient {
         mean / self.ceiling.get() / (self.softness.get() + (own / mean - 1.0).abs())
     }
 }
+
+const PAY: &str = "
+    var sum = 0.0;
+    for (var i = 0u; i < AGENTS; i++) {
+        sum += lane_utility(i);
+    }
+    if sum <= 0.0 {
+        return 0.0;
+    }
+    let mean = sum / f32(AGENTS);
+    let steps = f32(elapsed + 1u);
+    return mean / steps / shape_number(first) / (shape_number(first + 1u) + abs(utility / mean - 1.0));
+";

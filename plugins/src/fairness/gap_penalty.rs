@@ -1,5 +1,6 @@
 use super::{Lane, lanes};
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
+use isonomy_engine::gpu::ShapeTwin;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::NonNegative;
 use isonomy_engine::spec::Spec;
@@ -37,6 +38,10 @@ impl FairnessReward for GapPenalty {
         let alone = spec.groups.len() < 2;
         alone.then(|| Problem::at("", "a gap needs two groups, and there is only one")).into_iter().collect()
     }
+
+    fn twin(&self, _spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        Some(ShapeTwin { body: CHARGE, numbers: vec![self.strength.get() as f32], sees_lane: true })
+    }
 }
 
 fn charge(lane: &mut Lane<'_>, group: &[u32], strength: f64) {
@@ -64,3 +69,22 @@ fn worst(group: &[u32], earned: impl Fn(usize) -> f64) -> f64 {
 fn mean(first: usize, members: &[u32], earned: impl Fn(usize) -> f64) -> f64 {
     (first..first + members.len()).map(earned).sum::<f64>() / members.len() as f64
 }
+
+const CHARGE: &str = "
+    var worst = vec2(bitcast<f32>(0x7f7fffffu));
+    var own = vec2(0.0);
+    var i = 0u;
+    for (var z = 0u; z < GROUPS; z++) {
+        // After this step and before it.
+        var sum = vec2(0.0);
+        let begin = i;
+        for (; i < AGENTS && lane_group(i) == z; i++) {
+            sum += vec2(lane_utility(i), lane_utility(i) - lane_reward(i));
+        }
+        let mean = sum / f32(max(i - begin, 1u));
+        own = select(own, mean, z == group);
+        worst = select(worst, min(worst, mean), i > begin);
+    }
+    let lead = own - worst;
+    return shaped - shape_number(first) * (lead.x - lead.y);
+";

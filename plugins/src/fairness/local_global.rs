@@ -1,6 +1,8 @@
 use super::lanes;
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
+use isonomy_engine::gpu::ShapeTwin;
 use isonomy_engine::quantity::Probability;
+use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,4 +33,17 @@ impl FairnessReward for LocalGlobal {
             }
         }
     }
+
+    fn twin(&self, _spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        Some(ShapeTwin { body: MIX, numbers: vec![self.share.get() as f32], sees_lane: true })
+    }
 }
+
+const MIX: &str = "
+    var sum = 0.0;
+    for (var i = 0u; i < AGENTS; i++) {
+        sum += lane_shaped(i);
+    }
+    let share = shape_number(first);
+    return (1.0 - share) * shaped + share * (sum / f32(AGENTS));
+";

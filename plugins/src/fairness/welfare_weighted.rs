@@ -1,4 +1,5 @@
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
+use isonomy_engine::gpu::ShapeTwin;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::spec::Spec;
 use isonomy_engine::welfare::{Direction, Welfare};
@@ -68,6 +69,24 @@ impl FairnessReward for WelfareWeighted {
             report.extend(value.map(|value| (format!("welfare_of_expected.{}", of_task.name), value)));
         }
         report
+    }
+
+    fn twin(&self, spec: &Spec, expected: Option<&[f64]>) -> Option<ShapeTwin> {
+        let (groups, tasks) = (spec.groups.len(), spec.tasks.len());
+        let mut numbers = vec![1.0; groups * tasks];
+        for task in 0..tasks {
+            let write = |weights: &[f64], _| {
+                weights.iter().enumerate().for_each(|(group, weight)| numbers[task * groups + group] = *weight as f32);
+            };
+            if let Some(expected) = expected {
+                self.weigh(expected, task, tasks, write);
+            }
+        }
+        Some(ShapeTwin {
+            body: "return shaped * shape_number(first + task * GROUPS + group);",
+            numbers,
+            sees_lane: false,
+        })
     }
 }
 

@@ -164,6 +164,11 @@ impl Chain {
         }
         chances
     }
+
+    /// Steps and states that nobody is in under an occupancy.
+    pub fn unreached(&self, occupancy: &[f64]) -> usize {
+        occupancy.chunks_exact(self.actions).filter(|cell| cell.iter().sum::<f64>() <= UNREACHED).count()
+    }
 }
 
 /// A cell that is visited with a chance this small has no policy of its own.

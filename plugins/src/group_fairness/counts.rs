@@ -80,8 +80,8 @@ impl Counts {
             } else {
                 (&rollout.next_observation, 0)
             };
-            for row in 0..rows {
-                let group = agent_groups[row % rollout.agents] as usize;
+            for (row, group) in (0..rows).zip(agent_groups.iter().cycle()) {
+                let group = *group as usize;
                 let state = rollout.observation.get(t * rows + row) as usize;
                 let action = rollout.action.get(t * rows + row) as usize;
                 doubled |= self.saw(group, step, state, action, after.get(from + row) as usize);

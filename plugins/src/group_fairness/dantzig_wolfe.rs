@@ -6,7 +6,7 @@
 
 use super::chain::{Best, Chain};
 use super::master::Master;
-use super::program::{LpError, LpFault, Part, Program, Solution};
+use super::program::{LpError, LpFault, Part, Program, Row, Solution};
 
 /// A policy is worth adding if it gains more than this share of the largest cost.
 const TOLERANCE: f64 = 1e-11;
@@ -28,19 +28,20 @@ struct Proposal {
 struct Search<'a> {
     program: &'a Program,
     master: Master,
+    /// Two columns for each level, which may be negative.
+    levels: Vec<[usize; 2]>,
     proposals: Vec<Proposal>,
 }
 
 pub(super) fn solve(program: &Program) -> Result<Solution, LpError> {
     let limits: Vec<f64> = program.rows.iter().map(|row| row.limit).collect();
     let mut master = Master::new(&limits, &vec![1.0; program.parts.len()]);
-    for level in 0..program.levels {
-        for sign in [1.0, -1.0] {
-            master.add(0.0, level_entries(program, level, sign));
-        }
-    }
-    let mut search = Search { program, master, proposals: Vec::new() };
-    search.propose(&vec![0.0; program.rows.len()], true);
+    let level = |(level, adds): (usize, &f64)| {
+        [1.0, -1.0].map(|sign| master.add(sign * adds, level_entries(program, level, sign)))
+    };
+    let levels = program.levels.iter().enumerate().map(level).collect();
+    let mut search = Search { program, master, levels, proposals: Vec::new() };
+    search.propose(None);
     for round in 1..=ROUNDS {
         search.master.optimise(TOLERANCE)?;
         if search.master.wants_feasibility() && search.master.missing() <= HOLDS {
@@ -48,7 +49,7 @@ pub(super) fn solve(program: &Program) -> Result<Solution, LpError> {
             search.master.optimise(TOLERANCE)?;
         }
         let prices = search.master.prices();
-        if search.propose(&prices, !search.master.wants_feasibility()) {
+        if search.propose(Some(&prices)) {
             continue;
         }
         if search.master.wants_feasibility() {
@@ -60,18 +61,18 @@ pub(super) fn solve(program: &Program) -> Result<Solution, LpError> {
 }
 
 fn level_entries(program: &Program, level: usize, sign: f64) -> Vec<f64> {
-    let factor =
-        |row: &super::program::Row| row.levels.iter().filter(|(of, _)| *of == level).map(|(_, f)| f).sum::<f64>();
+    let factor = |row: &Row| row.levels.iter().filter(|(of, _)| *of == level).map(|(_, f)| f).sum::<f64>();
     let of_rows = program.rows.iter().map(|row| sign * factor(row));
     of_rows.chain(std::iter::repeat_n(0.0, program.parts.len())).collect()
 }
 
 impl Search<'_> {
-    /// Adds every group's best policy at these prices, where it improves; false where none does.
-    /// At first there are no prices of groups, and every policy is welcome.
-    fn propose(&mut self, prices: &[f64], earning: bool) -> bool {
-        let rows = self.program.rows.len();
-        let (of_rows, of_groups) = prices.split_at(rows);
+    /// Adds every group's best policy at these prices, of rows and then of groups, where it improves; false where none
+    /// does. Without prices, at first, every group's unconstrained optimum is welcome.
+    fn propose(&mut self, prices: Option<&[f64]>) -> bool {
+        let (of_rows, of_groups) = prices.map(|prices| prices.split_at(self.program.rows.len())).unwrap_or_default();
+        // While rows are still to be satisfied, a policy is worth what it does for that and nothing else.
+        let earning = prices.is_none() || !self.master.wants_feasibility();
         let signals: Vec<Vec<f64>> =
             (0..self.program.parts.len()).map(|group| self.priced(group, of_rows, earning)).collect();
         let tolerance = TOLERANCE * self.master.scale().max(10.0);
@@ -94,15 +95,16 @@ impl Search<'_> {
     /// What a group is paid when rows have prices.
     fn priced(&self, group: usize, prices: &[f64], earning: bool) -> Vec<f64> {
         let part = &self.program.parts[group];
-        let mut priced = match earning {
-            true => part.objective.clone(),
-            false => vec![0.0; part.objective.len()],
+        // As long as the longest signal: some depend on the step.
+        let len = part.signals.iter().map(Vec::len).fold(part.objective.len(), usize::max);
+        let mut priced: Vec<f64> = match earning {
+            true => part.objective.iter().copied().cycle().take(len).collect(),
+            false => vec![0.0; len],
         };
         for (row, price) in self.program.rows.iter().zip(prices).filter(|(_, price)| **price != 0.0) {
-            for &(of, signal, factor) in row.terms.iter().filter(|term| term.0 == group) {
-                debug_assert_eq!(of, group);
+            for &(_, signal, factor) in row.terms.iter().filter(|term| term.0 == group) {
                 let paid = &part.signals[signal];
-                priced.iter_mut().zip(paid).for_each(|(to, paid)| *to -= price * factor * paid);
+                priced.iter_mut().zip(paid.iter().cycle()).for_each(|(to, paid)| *to -= price * factor * paid);
             }
         }
         priced
@@ -112,7 +114,7 @@ impl Search<'_> {
         let part = &self.program.parts[group];
         let visits = part.chain.visits(&actions);
         let earned: Vec<f64> = part.signals.iter().map(|signal| part.chain.earned(&visits, &actions, signal)).collect();
-        let of_row = |row: &super::program::Row| -> f64 {
+        let of_row = |row: &Row| -> f64 {
             row.terms.iter().filter(|term| term.0 == group).map(|&(_, signal, factor)| factor * earned[signal]).sum()
         };
         let mut entries: Vec<f64> = self.program.rows.iter().map(of_row).collect();
@@ -134,10 +136,10 @@ impl Search<'_> {
                 occupancy[index * actions + action as usize] += share * here;
             }
         }
-        let objective = self.program.parts.iter().zip(&occupancies);
-        let objective = objective.map(|(part, occupancy)| part.chain.pays(occupancy, &part.objective)).sum();
-        let prices = prices[..self.program.rows.len()].to_vec();
-        Solution { objective, occupancies, prices: Some(prices), iterations, columns: self.proposals.len() }
+        let levels: Vec<f64> = self.levels.iter().map(|&[above, below]| shares[above] - shares[below]).collect();
+        let objective = self.program.worth(&occupancies, &levels);
+        let prices = Some(prices[..self.program.rows.len()].to_vec());
+        Solution { objective, occupancies, levels, prices, iterations, columns: self.proposals.len() }
     }
 }
 
@@ -148,9 +150,11 @@ fn cells(chain: &Chain) -> usize {
 /// One backward induction per group, side by side where they are long.
 fn best_of_all(parts: &[Part], signals: &[Vec<f64>]) -> Vec<Best> {
     let work: usize = parts.iter().map(|part| part.chain.work()).sum();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(parts.len());
     let best = |(part, signal): (&Part, &Vec<f64>)| part.chain.best(signal);
-    if work < WORTH_THREADS || threads == 1 {
+    // Asking how many threads there are reads files: it takes longer than many a small programme.
+    let threads = || std::thread::available_parallelism().map_or(1, usize::from).min(parts.len());
+    let threads = if work < WORTH_THREADS { 1 } else { threads() };
+    if threads == 1 {
         return parts.iter().zip(signals).map(best).collect();
     }
     let share = parts.len().div_ceil(threads);

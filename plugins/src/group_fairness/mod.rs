@@ -3,7 +3,8 @@
 //! Every group has its own dynamics, all earn the same tasks' rewards, and what they earn may differ by at most ε in
 //! every task. Returns are linear in occupancies ([`chain`]), so the fair optimum is a linear programme ([`program`]),
 //! which falls apart into the groups but for a few rows (`dantzig_wolfe.rs` and its `master.rs`; `occupancy_lp.rs` writes
-//! it out in full). [`problem`] says it in terms of a model, and [`FairLp`] is the optimiser that plays the plan.
+//! it out in full). [`problem`] says it in terms of a model, [`plan`] is what comes of it, and [`FairLp`] is the optimiser
+//! that plays the plan.
 //!
 //! [`OptPess`] learns the dynamics: it counts ([`counts`]), knows how wrong the counts can be ([`confidence`]), and
 //! plays a policy that is known to be fair ([`pi0`]) until it can plan a better one. Its loop (`learner.rs`) is shared by
@@ -21,6 +22,7 @@ mod master;
 mod occupancy_lp;
 mod opt_pess;
 pub mod pi0;
+pub mod plan;
 pub mod problem;
 pub mod program;
 
@@ -29,7 +31,8 @@ pub use fair_lp::{FairLp, Tolerance};
 pub use learner::{Counting, RewardsAre};
 pub use opt_pess::OptPess;
 pub use pi0::Pi0;
-pub use problem::{Compare, FairPlan, FairProblem, Names, PlanError, Reading, RowReport, Rows};
+pub use plan::{FairPlan, PlanError, RowReport};
+pub use problem::{Compare, FairProblem, Names, Reading, Rows};
 pub use program::{LpError, LpFault, Solver};
 
 use isonomy_engine::optimizer::Needs;
