@@ -12,6 +12,7 @@ mod new;
 mod report;
 mod run;
 mod schema;
+mod tasks;
 mod verify;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -40,6 +41,7 @@ enum Command {
     Verify(verify::Args),
     Report(report::Args),
     Compare(compare::Args),
+    Tasks(tasks::Args),
     Completions(completions::Args),
 }
 
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(args),
         Command::Report(args) => report::report(args),
         Command::Compare(args) => compare::compare(args),
+        Command::Tasks(args) => tasks::tasks(args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),
     };
     match outcome {

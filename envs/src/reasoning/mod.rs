@@ -3,6 +3,7 @@
 pub mod cascade_sim;
 mod plugged;
 pub mod stage_replay;
+pub mod tasks;
 
 pub use cascade_sim::CascadeSim;
 pub use plugged::Plugged;
