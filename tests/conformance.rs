@@ -121,7 +121,9 @@ fn the_seed_decides() {
         };
         let (first, again, other) = (of_seed(0), of_seed(0), of_seed(1));
         assert!(first == again, "{}: the same seed, other bytes", name(&file));
-        assert!(first.0 != other.0, "{}: another seed, the same bytes", name(&file));
+        // Where there is a single action and nothing is drawn, seeds have nothing to decide.
+        let decides = sim(small(&file, 1, 1), 1, None).spec().action.count() > 1;
+        assert!(!decides || first != other, "{}: another seed, the same bytes", name(&file));
     }
 }
 

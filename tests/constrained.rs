@@ -70,7 +70,7 @@ fn begin(optimizer: &str, stationary: bool) -> Box<dyn Learner> {
     let optimizer: Box<dyn Optimizer> = read.from_str(optimizer).unwrap();
     assert!(optimizer.check(&spec).is_empty(), "{:?}", optimizer.check(&spec));
     let policy = TabularPolicy::uniform(&spec, if stationary { 1 } else { 20 });
-    let setting = Setting { spec, model: Some(Arc::new(river(20))), seed: 1 };
+    let setting = Setting { spec, model: Some(Arc::new(river(20))), public: None, seed: 1 };
     optimizer.begin(policy.into(), setting).expect("begins")
 }
 
@@ -313,7 +313,7 @@ fn what_cannot_be_meant_is_refused() {
 
     let begun = |learning: &str, steps| {
         let optimizer: Box<dyn Optimizer> = read.from_str(&format!(r#"{{"Cpo": (learning: ({learning}))}}"#)).unwrap();
-        let setting = Setting { spec: spec(20), model: Some(Arc::new(river(20))), seed: 1 };
+        let setting = Setting { spec: spec(20), model: Some(Arc::new(river(20))), public: None, seed: 1 };
         optimizer.begin(TabularPolicy::uniform(&spec(20), steps).into(), setting).err().map(|problem| problem.path)
     };
     assert_eq!(begun("discount: 0.9", 20).as_deref(), Some("learning.discount"));

@@ -289,13 +289,15 @@ fn a_fairness_reward_changes_what_is_learned() {
 }
 
 #[test]
-fn a_pair_that_learns_with_a_central_critic_trusts_each_other() {
+fn pairs_that_learn_with_a_central_critic_trust_each_other() {
     // Two agents who each look for their own best settle for 7 of 8 (Rashid et al. 2018, arXiv 1803.11485).
-    let mut run = run(with(&file("two_step_game/mappo.ron"), &[]).scenario, 1);
-    let mut last = None;
-    while let Some(iteration) = run.next_iteration().expect("the processor cannot fail") {
-        last = Some(iteration);
+    for name in ["two_step_game/mappo.ron", "two_step_game/coma.ron"] {
+        let mut run = run(with(&file(name), &[]).scenario, 1);
+        let mut last = None;
+        while let Some(iteration) = run.next_iteration().expect("the processor cannot fail") {
+            last = Some(iteration);
+        }
+        let evaluated = last.and_then(|iteration| iteration.evaluation).expect("the last iteration is evaluated");
+        assert!(evaluated.returns.mean.iter().all(|&mean| mean > 7.9), "{name}: {:?}", evaluated.returns.mean);
     }
-    let evaluated = last.and_then(|iteration| iteration.evaluation).expect("the last iteration is evaluated");
-    assert!(evaluated.returns.mean.iter().all(|&mean| mean > 7.9), "{:?}", evaluated.returns.mean);
 }

@@ -58,6 +58,8 @@ columns! {
     Return(f32);
     /// Sum of the shaped rewards since returns were last taken.
     Taught(f32);
+    /// What a fairness reward remembers. In a table of its own, a ledger's rows for each reward that asks for it.
+    Remembered(f32);
     /// What an agent does that moves together with others: the code of a discrete action or the bits of an `f32`.
     Choice(u32);
     /// Sum of a measure over the episodes that ended since returns were last taken.

@@ -4,6 +4,7 @@ use crate::metrics::Returns;
 use crate::model::TabularModel;
 use crate::policy::TabularPolicy;
 use crate::problem::Problem;
+use crate::reference::Reference;
 use crate::spec::Spec;
 
 /// A limit on what groups earn or do.
@@ -21,6 +22,11 @@ pub trait Constraint: std::fmt::Debug + Send + Sync {
     /// is not linear, or cannot be told without a model that is not there.
     fn linear_rows(&self, _spec: &Spec, _model: Option<&TabularModel>) -> Option<Vec<OccupancyRow>> {
         None
+    }
+
+    /// What returns and gaps are to be compared with in reports: limits, where they are limits of a metric.
+    fn references(&self, _spec: &Spec) -> Vec<Reference> {
+        Vec::new()
     }
 }
 

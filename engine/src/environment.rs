@@ -2,10 +2,12 @@
 
 use crate::model::TabularModel;
 use crate::problem::Problem;
+use crate::public::PublicSignal;
 use crate::sim::Builder;
 use crate::spec::Spec;
 use std::any::Any;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A world that agents act in, described by what a scenario says about it.
 ///
@@ -31,6 +33,11 @@ pub trait Environment: Any + std::fmt::Debug + Send + Sync {
 
     /// The same world as tables of chances, where it has a finite one.
     fn model(&self) -> Option<TabularModel> {
+        None
+    }
+
+    /// The signal that one model predicts for all agents, where the world is about one.
+    fn public(&self) -> Option<Arc<dyn PublicSignal>> {
         None
     }
 }

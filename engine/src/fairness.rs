@@ -7,11 +7,16 @@ use crate::spec::Spec;
 /// Rewrites the rewards of a step, given utilities and groups.
 ///
 /// Called once per step and batch. A batch covers whole lanes, so what a plugin writes may depend on all agents of a
-/// lane, on the clock, and on [`RewardBatch::expected`]; never on other lanes of the same step.
+/// lane, on the clock, on [`RewardBatch::expected`] and on what it remembers; never on other lanes of the same step.
 #[typetag::serde]
 pub trait FairnessReward: std::fmt::Debug + Send + Sync {
     /// Rewrites `batch.shaped`, which holds the paid rewards, or what the plugin listed before made of them.
     fn shape(&self, batch: RewardBatch<'_>);
+
+    /// Whether it keeps a number of its own for every agent and task, [`RewardBatch::memory`].
+    fn remembers(&self) -> bool {
+        false
+    }
 
     /// What is worth plotting, by name, given the mean returns that the next rollout is shaped with, `[groups, tasks]`.
     fn report(&self, _spec: &Spec, _expected: &[f64]) -> Vec<(String, f64)> {
@@ -47,6 +52,11 @@ pub struct RewardBatch<'a> {
     pub utility: &'a [f32],
     /// Mean return of an episode in the last rollout, over lanes and agents, `[groups, tasks]`; none in the first.
     pub expected: Option<&'a [f64]>,
+    /// What the plugin left here in the step before, `[tasks, rows]`; empty unless it [remembers]. 0 before the first
+    /// step, and not cleared when an episode ends: whoever has to forget then does so where `elapsed` is 0.
+    ///
+    /// [remembers]: FairnessReward::remembers
+    pub memory: &'a mut [f32],
     /// What the policy is taught, `[tasks, rows]`.
     pub shaped: &'a mut [f32],
 }

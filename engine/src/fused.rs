@@ -84,10 +84,18 @@ impl Rules {
         self.elapsed(step + 1) == 0
     }
 
-    /// What is taught for one step of some whole lanes; `reward` and `utility` are `[tasks, rows]`.
-    pub(crate) fn shape(&self, step: u64, reward: &[f32], utility: &[f32], shaped: &mut [f32]) {
+    /// Fairness rewards that remember something.
+    pub(crate) fn memories(&self) -> usize {
+        self.fairness.iter().filter(|plugin| plugin.remembers()).count()
+    }
+
+    /// What is taught for one step of some whole lanes; `reward` and `utility` are `[tasks, rows]`, `memory` is
+    /// `[memories, tasks, rows]`.
+    pub(crate) fn shape(&self, step: u64, reward: &[f32], utility: &[f32], mut memory: &mut [f32], shaped: &mut [f32]) {
         shaped.copy_from_slice(reward);
         for plugin in &self.fairness {
+            let (mine, rest) = memory.split_at_mut(if plugin.remembers() { reward.len() } else { 0 });
+            memory = rest;
             plugin.shape(RewardBatch {
                 group: &self.group,
                 groups: self.groups,
@@ -96,6 +104,7 @@ impl Rules {
                 reward,
                 utility,
                 expected: self.expected.as_deref(),
+                memory: mine,
                 shaped,
             });
         }
@@ -133,10 +142,15 @@ pub(crate) struct Ledger<'a> {
     pub(crate) utility: Vec<&'a mut [f32]>,
     pub(crate) returns: Vec<&'a mut [f32]>,
     pub(crate) taught: Vec<&'a mut [f32]>,
+    /// What fairness rewards remember, each of every task.
+    pub(crate) memory: Vec<&'a mut [f32]>,
 }
 
-/// Cuts a column of the ledger by task.
+/// Cuts a column of the ledger by task, or what is remembered by memory and task.
 pub(crate) fn by_task<C: Column>(column: &mut [C], tasks: usize) -> Vec<&mut [f32]> {
+    if column.is_empty() {
+        return Vec::new();
+    }
     let rows = column.len() / tasks;
     bytemuck::cast_slice_mut(column).chunks_exact_mut(rows).collect()
 }
@@ -161,14 +175,16 @@ impl<'a> Ledger<'a> {
         let (utility, utility_rest) = split(self.utility, rows);
         let (returns, returns_rest) = split(self.returns, rows);
         let (taught, taught_rest) = split(self.taught, rows);
+        let (memory, memory_rest) = split(self.memory, rows);
         (
-            Ledger { reward, shaped, utility, returns, taught },
+            Ledger { reward, shaped, utility, returns, taught, memory },
             Ledger {
                 reward: reward_rest,
                 shaped: shaped_rest,
                 utility: utility_rest,
                 returns: returns_rest,
                 taught: taught_rest,
+                memory: memory_rest,
             },
         )
     }
@@ -246,13 +262,22 @@ pub(crate) struct Scratch {
     shaped: Vec<f32>,
     utility: Vec<f32>,
     taught: Vec<f32>,
+    memory: Vec<f32>,
 }
 
 impl Scratch {
     pub(crate) fn new(rules: &Rules) -> Self {
         let rows = rules.rows_per_tile();
         let ledger = || vec![0.0; rows * rules.tasks];
-        Scratch { words: vec![0; rows], reward: ledger(), shaped: ledger(), utility: ledger(), taught: ledger() }
+        let memory = vec![0.0; rows * rules.tasks * rules.memories()];
+        Scratch {
+            words: vec![0; rows],
+            reward: ledger(),
+            shaped: ledger(),
+            utility: ledger(),
+            taught: ledger(),
+            memory,
+        }
     }
 }
 
@@ -357,6 +382,7 @@ impl Tile<'_> {
         };
         get(&ledger.utility, &mut self.scratch.utility);
         get(&ledger.taught, &mut self.scratch.taught);
+        get(&ledger.memory, &mut self.scratch.memory);
     }
 
     pub(crate) fn store(&mut self, ledger: &mut Ledger<'_>, range: Range<usize>) {
@@ -370,6 +396,7 @@ impl Tile<'_> {
         if !self.rules.fairness.is_empty() {
             put(&self.scratch.shaped, &mut ledger.shaped);
             put(&self.scratch.taught, &mut ledger.taught);
+            put(&self.scratch.memory, &mut ledger.memory);
         }
     }
 
@@ -406,8 +433,9 @@ impl Tile<'_> {
             return;
         }
         let cells = self.cells();
-        let Scratch { reward, shaped, utility, taught, .. } = &mut *self.scratch;
-        self.rules.shape(step, &reward[..cells], &utility[..cells], &mut shaped[..cells]);
+        let Scratch { reward, shaped, utility, taught, memory, .. } = &mut *self.scratch;
+        let memory = &mut memory[..cells * self.rules.memories()];
+        self.rules.shape(step, &reward[..cells], &utility[..cells], memory, &mut shaped[..cells]);
         add(&shaped[..cells], &mut taught[..cells]);
     }
 

@@ -14,12 +14,14 @@
 
 extern crate self as isonomy_engine;
 
+pub mod advantage;
 #[doc(hidden)]
 pub mod bare;
 pub mod chance;
 pub mod columns;
 pub mod constraint;
 pub mod controller;
+pub mod curriculum;
 pub mod dynamics;
 pub mod environment;
 pub mod fairness;
@@ -36,8 +38,10 @@ pub mod optimizer;
 pub mod plugin;
 pub mod policy;
 pub mod problem;
+pub mod public;
 pub mod quantity;
 pub mod record;
+pub mod reference;
 pub mod rollout;
 pub mod run;
 pub mod scenario;

@@ -3,6 +3,8 @@
 use crate::model::TabularModel;
 use crate::policy::{ParametricPolicy, PolicyRef};
 use crate::problem::Problem;
+use crate::public::PublicSignal;
+use crate::reference::Reference;
 use crate::rollout::Rollout;
 use crate::spec::Spec;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub struct Needs {
     pub model: bool,
     /// A policy that is a network, not a table.
     pub network: bool,
+    /// The signal that one model predicts for all agents.
+    pub public: bool,
     /// Whole episodes in every rollout: a horizon that is a multiple of the time limit.
     pub episodes: bool,
 }
@@ -42,6 +46,8 @@ pub struct Setting {
     pub spec: Spec,
     /// Its model, where the optimiser asked for one.
     pub model: Option<Arc<TabularModel>>,
+    /// Its public signal, where the optimiser asked for one.
+    pub public: Option<Arc<dyn PublicSignal>>,
     /// The seed of the run, for draws of its own (with [`Purpose::Learner`](crate::noise::Purpose::Learner)).
     pub seed: u64,
 }
@@ -58,6 +64,12 @@ pub trait Learner: Send {
     fn learn(&mut self, rollout: &Rollout) -> bool {
         self.update(rollout);
         true
+    }
+
+    /// What its metrics are to be compared with in reports, asked before the first update. `episodes` are those that
+    /// an iteration adds to sums.
+    fn references(&self, _episodes: u64) -> Vec<Reference> {
+        Vec::new()
     }
 
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.

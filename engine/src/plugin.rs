@@ -17,11 +17,20 @@ pub enum Kind {
     Welfare,
     Constraint,
     Optimizer,
+    AdvantageEstimator,
+    RewardShaper,
+    GroupFilter,
+    AdvantageModifier,
+    DomainWeight,
+    PolicyLoss,
+    LossAggregator,
+    KlEstimator,
+    Curriculum,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 16] = [
         Kind::Environment,
         Kind::Controller,
         Kind::Policy,
@@ -29,6 +38,15 @@ impl Kind {
         Kind::Welfare,
         Kind::Constraint,
         Kind::Optimizer,
+        Kind::AdvantageEstimator,
+        Kind::RewardShaper,
+        Kind::GroupFilter,
+        Kind::AdvantageModifier,
+        Kind::DomainWeight,
+        Kind::PolicyLoss,
+        Kind::LossAggregator,
+        Kind::KlEstimator,
+        Kind::Curriculum,
     ];
 
     /// The heading under which plugins of this kind are listed, also accepted by `isonomy list`.
@@ -41,6 +59,15 @@ impl Kind {
             Kind::Welfare => "welfare",
             Kind::Constraint => "constraints",
             Kind::Optimizer => "optimizers",
+            Kind::AdvantageEstimator => "advantages",
+            Kind::RewardShaper => "shapers",
+            Kind::GroupFilter => "filters",
+            Kind::AdvantageModifier => "modifiers",
+            Kind::DomainWeight => "weights",
+            Kind::PolicyLoss => "losses",
+            Kind::LossAggregator => "aggregators",
+            Kind::KlEstimator => "divergences",
+            Kind::Curriculum => "curricula",
         }
     }
 
@@ -54,6 +81,15 @@ impl Kind {
             Kind::Welfare => "welfare: {NAME} (inside a fairness reward)",
             Kind::Constraint => "constraints: [{NAME}]",
             Kind::Optimizer => "optimizer: {NAME}",
+            Kind::AdvantageEstimator => "estimator: {NAME} (inside a reasoning environment)",
+            Kind::RewardShaper => "shaper: {NAME} (inside a reasoning environment)",
+            Kind::GroupFilter => "filter: {NAME} (inside a reasoning environment)",
+            Kind::AdvantageModifier => "modifier: {NAME} (between an estimator and a loss)",
+            Kind::DomainWeight => "weights: {NAME} (inside a reasoning environment)",
+            Kind::PolicyLoss => "loss: {NAME} (inside a reasoning environment)",
+            Kind::LossAggregator => "aggregator: {NAME} (beside a policy loss)",
+            Kind::KlEstimator => "divergence: {NAME} (beside a policy loss)",
+            Kind::Curriculum => "sampling: {NAME} (inside a reasoning environment)",
         }
     }
 }
@@ -102,6 +138,15 @@ slots! {
     crate::welfare::Welfare = Welfare;
     crate::constraint::Constraint = Constraint;
     crate::optimizer::Optimizer = Optimizer;
+    crate::advantage::AdvantageEstimator = AdvantageEstimator;
+    crate::advantage::RewardShaper = RewardShaper;
+    crate::advantage::GroupFilter = GroupFilter;
+    crate::advantage::AdvantageModifier = AdvantageModifier;
+    crate::advantage::DomainWeight = DomainWeight;
+    crate::advantage::PolicyLoss = PolicyLoss;
+    crate::advantage::LossAggregator = LossAggregator;
+    crate::advantage::KlEstimator = KlEstimator;
+    crate::curriculum::Curriculum = Curriculum;
 }
 
 /// Every linked plugin, by kind and name.

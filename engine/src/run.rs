@@ -8,6 +8,7 @@ use crate::model::TabularModel;
 use crate::noise::Phase;
 use crate::optimizer::{Learner, Setting};
 use crate::policy::TabularPolicy;
+use crate::reference::Reference;
 use crate::rollout::Rollout;
 use crate::scenario::Scenario;
 use crate::sim::{BuildError, Earnings, Setup, Sim, Snapshot};
@@ -148,6 +149,23 @@ impl Run {
         self.actor.policy()
     }
 
+    /// What metrics are to be compared with in reports: what the learner and the constraints say, in this order.
+    pub fn references(&self) -> Vec<Reference> {
+        let spec = self.sim.spec();
+        let episodes = self.scenario.lanes.get() as usize * (self.horizon / spec.time_limit as usize);
+        let mut references = match &self.actor {
+            Actor::Learner(learner) => learner.references(episodes as u64),
+            Actor::Rule(_) => Vec::new(),
+        };
+        for reference in self.scenario.constraints.iter().flat_map(|constraint| constraint.references(spec)) {
+            if !references.contains(&reference) {
+                references.push(reference);
+            }
+        }
+        references.retain(Reference::is_finite);
+        references
+    }
+
     /// Iterations done.
     pub fn done(&self) -> u64 {
         self.done
@@ -283,7 +301,9 @@ pub(crate) fn begin(
 ) -> Result<Option<Box<dyn Learner>>, BuildError> {
     let (Some(optimizer), Some(policy)) = (&scenario.optimizer, &scenario.policy) else { return Ok(None) };
     let model = model.cloned().filter(|_| optimizer.needs().model);
-    let learner = optimizer.begin(policy.initial(spec, seed), Setting { spec: spec.clone(), model, seed });
+    let public = optimizer.needs().public.then(|| scenario.environment.public()).flatten();
+    let setting = Setting { spec: spec.clone(), model, public, seed };
+    let learner = optimizer.begin(policy.initial(spec, seed), setting);
     let place = format!("optimizer.{}", optimizer.typetag_name());
     Ok(Some(learner.map_err(|problem| BuildError::Optimizer(problem.under(&place)))?))
 }
@@ -307,8 +327,8 @@ pub(crate) fn judge(
 impl Iteration {
     /// Every number of the iteration by name, in a fixed order: the columns of `metrics.csv`.
     ///
-    /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model; the rest is
-    /// what the optimizer reports, in place of what is of the same name.
+    /// `return_mean` and its like are of the rollout, `evaluation.…` of the evaluation, `exact.…` of the model. What the
+    /// environment measures of episodes replaces what is of the same name, and so does what the optimizer reports.
     pub fn metrics(&self) -> Vec<(String, f64)> {
         let mut metrics = Vec::new();
         for (prefix, returns) in [
@@ -320,7 +340,9 @@ impl Iteration {
         }
         for (prefix, earnings) in [("", &self.training), ("evaluation.", &self.evaluation)] {
             let measures = earnings.iter().flat_map(|earnings| &earnings.measures);
-            metrics.extend(measures.map(|(name, value)| (format!("{prefix}{name}"), *value)));
+            let measures: Vec<_> = measures.map(|(name, value)| (format!("{prefix}{name}"), *value)).collect();
+            metrics.retain(|(name, _)| !measures.iter().any(|(known, _)| known == name));
+            metrics.extend(measures);
         }
         if let Some(taught) = self.training.as_ref().and_then(|earnings| earnings.taught) {
             metrics.push(("shaped_return_mean".to_owned(), taught));

@@ -3,6 +3,7 @@
 use isonomy_engine::constraint::Overrun;
 use isonomy_engine::metrics::Returns;
 use isonomy_engine::record::{self, Folder, Manifest, RecordError, SCHEMA};
+use isonomy_engine::reference::Reference;
 use isonomy_engine::run::{Checkpoint, Iteration};
 use isonomy_engine::scenario::Evaluation;
 use isonomy_engine::sim::{Earnings, Snapshot};
@@ -60,6 +61,7 @@ impl Tale {
             tasks: self.tasks.iter().map(|&task| task.to_owned()).collect(),
             iterations: self.iterations,
             evaluation: every.map(|every| Evaluation { every, lanes: None, episodes: NonZeroU32::MIN }),
+            references: Vec::new(),
             device: "cpu".to_owned(),
             adapter: None,
             command: ["isonomy", "run", "tale.ron"].map(str::to_owned).to_vec(),
@@ -620,7 +622,47 @@ fn a_run_that_goes_on_can_be_read_and_reported() {
     assert_eq!(past.rows.last().map(|row| row.iteration), Some(4), "a half written row is left out");
     assert_eq!(past.summary, None);
     let html = page("in the middle");
-    assert!(html.contains("Evaluation of iteration 4") && html.matches("<svg").count() == 4);
+    assert!(html.contains("Evaluation of iteration 4") && html.matches("<svg").count() == 6);
+}
+
+#[test]
+fn reference_lines_are_kept_and_drawn() {
+    let tale = Tale::new();
+    let room = tempfile::tempdir().expect("there is room for a folder");
+    let mut manifest = tale.manifest();
+    manifest.references = vec![
+        Reference::level("gap_task_1", "tolerance", 0.5),
+        Reference::level("gap_task_2", "tolerance", 0.5),
+        Reference::level("groups.A.return_mean", "A at best", 12.0),
+        Reference::slope("gradient_norm", "for ever <so>", 0.25),
+        Reference::root("gradient_norm", "growing with √iterations"),
+        Reference::level("never_reported", "nothing", 1.0),
+    ];
+    let mut folder = Folder::create(room.path(), manifest.clone()).expect("a folder can be begun");
+    (1..=4).for_each(|number| folder.write(&tale.iteration(number)).expect("it is written"));
+    assert_eq!(record::open(room.path()).expect("the folder can be read").manifest, manifest);
+    let page = || fs::read_to_string(record::report(room.path()).expect("it is made")).expect("it can be read");
+    let html = page();
+    // One line stands for the two equal tolerances, and belongs to neither.
+    for line in [
+        "<li class=\"guide\">tolerance: 0.5</li>",
+        "<li class=\"guide c0\">A at best: 12</li>",
+        "for ever &lt;so&gt;</li>",
+        "growing with √iterations</li>",
+        "<h2>Gradient norm</h2>",
+        "The run has not reported it yet.",
+    ] {
+        assert!(html.contains(line), "{line}");
+    }
+    assert!(!html.contains("<so>"));
+    // A folder from before there were lines.
+    let file = room.path().join("manifest.json");
+    let mut older: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).expect("it is there")).expect("it is JSON");
+    older.as_object_mut().and_then(|fields| fields.remove("references")).expect("they were written");
+    fs::write(&file, older.to_string()).expect("it can be written");
+    let html = page();
+    assert!(!html.contains("class=\"guide") && !html.contains("Gradient norm"));
 }
 
 #[test]
@@ -629,14 +671,14 @@ fn reports_render_whatever_was_run() {
     let many: Vec<(&str, u32)> =
         ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"].map(|name| (name, 1)).into();
     for (what, tale, plots) in [
-        ("two groups", tale.clone(), 4),
+        ("two groups", tale.clone(), 6),
         ("one group and one task", Tale { groups: vec![("all", 3)], tasks: vec!["return"], ..tale.clone() }, 4),
-        ("many groups", Tale { groups: many, lanes: 30, ..tale.clone() }, 4),
-        ("a NaN", Tale { odd: Some(f32::NAN), ..tale.clone() }, 4),
-        ("an infinity", Tale { odd: Some(f32::INFINITY), ..tale.clone() }, 4),
-        ("one lane, one iteration", Tale { lanes: 1, iterations: 1, ..tale.clone() }, 3),
-        ("no evaluation", Tale { every: None, ..tale.clone() }, 4),
-        ("many iterations", Tale { iterations: 700, ..tale.clone() }, 4),
+        ("many groups", Tale { groups: many, lanes: 30, ..tale.clone() }, 6),
+        ("a NaN", Tale { odd: Some(f32::NAN), ..tale.clone() }, 6),
+        ("an infinity", Tale { odd: Some(f32::INFINITY), ..tale.clone() }, 6),
+        ("one lane, one iteration", Tale { lanes: 1, iterations: 1, ..tale.clone() }, 5),
+        ("no evaluation", Tale { every: None, ..tale.clone() }, 6),
+        ("many iterations", Tale { iterations: 700, ..tale.clone() }, 6),
     ] {
         let (_room, path) = undisturbed(&tale);
         let html = fs::read_to_string(path.join("report.html")).expect("there is a report");

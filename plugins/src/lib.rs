@@ -11,15 +11,22 @@
 //! | [`fairness`]   | what a policy is taught in place of what the environment pays                |
 //! | [`welfare`]    | how good a vector of utilities is, as one number with a derivative           |
 //! | [`constraint`] | limits on what groups earn                                                   |
+//! | [`advantage`]  | from rewards of sampled responses to an update                               |
+//! | [`curriculum`] | from which domains prompts are drawn                                         |
+//!
+//! [`group_fairness`] and [`public_model`] are whole subjects with optimisers of their own.
 //!
 //! A new one is a file, its `mod` line, a scenario that names it and a fact about it.
 
+pub mod advantage;
 pub mod constraint;
 pub mod controller;
+pub mod curriculum;
 pub mod fairness;
 pub mod group_fairness;
 pub mod optimizer;
 pub mod policy;
+pub mod public_model;
 pub mod welfare;
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! What holds for every plugin on the shelf.
 
+use isonomy_engine::advantage::{
+    AdvantageEstimator, AdvantageModifier, DomainWeight, GroupFilter, KlEstimator, LossAggregator, PolicyLoss,
+    RewardShaper,
+};
 use isonomy_engine::constraint::Constraint;
 use isonomy_engine::controller::Controller;
+use isonomy_engine::curriculum::Curriculum;
 use isonomy_engine::fairness::FairnessReward;
 use isonomy_engine::optimizer::Optimizer;
 use isonomy_engine::plugin::{Kind, Plugin, plugins};
@@ -41,6 +46,15 @@ fn read_as(kind: Kind, text: &str) -> Reading {
         Kind::Welfare => read::<dyn Welfare>(text),
         Kind::Constraint => read::<dyn Constraint>(text),
         Kind::Optimizer => read::<dyn Optimizer>(text),
+        Kind::AdvantageEstimator => read::<dyn AdvantageEstimator>(text),
+        Kind::RewardShaper => read::<dyn RewardShaper>(text),
+        Kind::GroupFilter => read::<dyn GroupFilter>(text),
+        Kind::AdvantageModifier => read::<dyn AdvantageModifier>(text),
+        Kind::DomainWeight => read::<dyn DomainWeight>(text),
+        Kind::PolicyLoss => read::<dyn PolicyLoss>(text),
+        Kind::LossAggregator => read::<dyn LossAggregator>(text),
+        Kind::KlEstimator => read::<dyn KlEstimator>(text),
+        Kind::Curriculum => read::<dyn Curriculum>(text),
     }
 }
 

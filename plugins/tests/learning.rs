@@ -149,7 +149,7 @@ where
 }
 
 fn begin(world: &Tables, optimizer: &str, policy: TabularPolicy) -> Box<dyn Learner> {
-    let setting = Setting { spec: world.spec.clone(), model: world.model().map(Arc::new), seed: 1 };
+    let setting = Setting { spec: world.spec.clone(), model: world.model().map(Arc::new), public: None, seed: 1 };
     plugin::<dyn Optimizer>(optimizer).begin(policy.into(), setting).expect("begins")
 }
 

@@ -1,7 +1,7 @@
 //! `isonomy bench SUITE`
 
 use super::run::{listen, progress};
-use super::{Failure, Outcome, print};
+use super::{Failure, Format, Outcome, print};
 use crate::table::Table;
 use clap::ValueEnum;
 use indicatif::ProgressBar;
@@ -59,6 +59,17 @@ enum Layout {
     Json,
     /// Comma-separated values: a row per run and seed, with a heading.
     Csv,
+}
+
+/// The same with nothing but a suite, for whoever asks to run one.
+pub(super) fn whole(suite: PathBuf, format: Format) -> Result<Outcome, Failure> {
+    let format = match format {
+        Format::Table => Layout::Table,
+        Format::Json => Layout::Json,
+        Format::Csv => Layout::Csv,
+    };
+    let suite = Some(suite);
+    bench(Args { suite, format, seeds: None, threads: None, out: None, record: None, resume: None })
 }
 
 pub(super) fn bench(args: Args) -> Result<Outcome, Failure> {

@@ -1,5 +1,6 @@
 //! The command line: one file per command. Data goes to stdout, talk to stderr.
 
+mod advantages;
 mod bench;
 mod check;
 mod compare;
@@ -27,6 +28,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Advantages(advantages::Args),
     Bench(bench::Args),
     Check(check::Args),
     List(list::Args),
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Advantages(args) => advantages::advantages(args),
         Command::Bench(args) => bench::bench(args),
         Command::Check(args) => check::check(args),
         Command::List(args) => list::list(args),

@@ -1,12 +1,13 @@
 //! `isonomy run FILE`
 
-use super::{Failure, Format, Outcome, print};
+use super::{Failure, Format, Outcome, bench, print};
 use crate::table::Table;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use isonomy_engine::gpu::{Device, DeviceChoice};
 use isonomy_engine::record::{Folder, Manifest, Resumed, Summary};
 use isonomy_engine::run::{Iteration, Means, Run};
 use isonomy_engine::scenario::{self, Scenario};
+use isonomy_engine::suite;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,6 +67,9 @@ impl MeansArgs {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome, Failure> {
+    if let Some(file) = args.file.as_deref().filter(|file| suite::is_suite(file)) {
+        return run_suite(file, &args);
+    }
     let device = args.means.open()?;
     let means = Means { threads: args.means.threads(), device: device.as_ref() };
     let every = Duration::try_from_secs_f64(args.checkpoint_every)?;
@@ -87,6 +91,18 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failure> {
             Ok(Outcome::Well)
         }
     }
+}
+
+/// A suite is many runs: it is benched as it stands, and writes no folder.
+fn run_suite(file: &Path, args: &Args) -> Result<Outcome, Failure> {
+    let changed = !args.sets.is_empty() || args.seed.is_some() || args.lanes.is_some() || args.out.is_some();
+    if changed {
+        let file = file.display();
+        return Err(
+            format!("{file} is a suite, whose runs say themselves what they set: use `isonomy bench {file}`").into()
+        );
+    }
+    bench::whole(file.to_owned(), args.format)
 }
 
 /// A new run in a new folder; none where the scenario has problems, which have been reported.
@@ -111,6 +127,7 @@ fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Option<Run>, Folder)>,
         manifest.adapter = Some(device.describe());
     }
     manifest.command = std::env::args().skip(1).collect();
+    manifest.references = run.references();
     let path = match &args.out {
         Some(path) => path.clone(),
         None => next_free(&Path::new("runs").join(&name))?,
@@ -208,7 +225,7 @@ fn in_short(iteration: &Iteration) -> String {
 /// Prints what a run came to.
 fn report(summary: &Summary, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => print(serde_json::to_string(summary)?),
+        Format::Json => print(summary.to_json()?),
         Format::Csv => {
             let mut lines = vec!["metric,value".to_owned()];
             lines.extend(summary.metrics.0.iter().map(|(name, value)| format!("{},{value}", cell(name))));

@@ -11,6 +11,7 @@ use isonomy::engine::run::{Means, Run};
 use isonomy::engine::scenario::{Loaded, Scenario, load};
 use isonomy::engine::sim::{Setup, Sim};
 use isonomy::engine::spec::Spec;
+use isonomy::engine::suite::is_suite;
 use std::path::{Path, PathBuf};
 
 /// Every scenario file below `scenarios/` and `tests/odd/`, in the order of their names. Suites are none.
@@ -21,9 +22,8 @@ pub fn files() -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).expect("the folder is in the tree") {
             let path = entry.expect("it can be listed").path();
             match path.extension() {
-                _ if path.ends_with("suites") => {}
                 _ if path.is_dir() => folders.push(path),
-                Some(extension) if extension == "ron" => files.push(path),
+                Some(extension) if extension == "ron" && !is_suite(&path) => files.push(path),
                 _ => {}
             }
         }

@@ -24,6 +24,7 @@ struct Shaping {
     utility: Vec<f32>,
     shaped: Vec<f32>,
     taught: Vec<f32>,
+    memory: Vec<f32>,
 }
 
 impl Shaping {
@@ -32,12 +33,12 @@ impl Shaping {
             column.iter().flat_map(|block| &block[rows.clone()]).copied().collect()
         };
         let (utility, taught) = (part(&columns.ledger.utility), part(&columns.ledger.taught));
-        Shaping { shaped: vec![0.0; utility.len()], rows, utility, taught }
+        Shaping { shaped: vec![0.0; utility.len()], memory: part(&columns.ledger.memory), rows, utility, taught }
     }
 
     fn step(&mut self, rules: &Rules, step: u64, reward: &[f32]) {
         add(reward, &mut self.utility);
-        rules.shape(step, reward, &self.utility, &mut self.shaped);
+        rules.shape(step, reward, &self.utility, &mut self.memory, &mut self.shaped);
         add(&self.shaped, &mut self.taught);
         if rules.ends(step) {
             self.utility.fill(0.0);
@@ -107,8 +108,10 @@ impl<'a> Sink<'a> {
 
     /// Credits what was taught.
     pub(super) fn finish(self, columns: &mut Columns<'_>) {
-        for Shaping { rows, shaped, taught, .. } in self.shaping {
-            for (column, part) in [(&mut columns.ledger.shaped, shaped), (&mut columns.ledger.taught, taught)] {
+        let ledger = &mut columns.ledger;
+        for Shaping { rows, shaped, taught, memory, .. } in self.shaping {
+            let columns = [(&mut ledger.shaped, shaped), (&mut ledger.taught, taught), (&mut ledger.memory, memory)];
+            for (column, part) in columns {
                 for (block, mine) in column.iter_mut().zip(part.chunks_exact(rows.len())) {
                     block[rows.clone()].copy_from_slice(mine);
                 }

@@ -1,6 +1,7 @@
 //! `manifest.json`: what was run, by what, on what. It holds no clock: the same command writes the same bytes.
 
 use super::{RecordError, SCHEMA, disk};
+use crate::reference::Reference;
 use crate::scenario::{Evaluation, Scenario};
 use crate::spec::GroupSpec;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct Manifest {
     pub iterations: u64,
     /// When and how the policy is evaluated.
     pub evaluation: Option<Evaluation>,
+    /// What metrics are to be compared with, for the report. Earlier folders have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// Kind of device: `cpu`, `gpu` or `software`.
     pub device: String,
     /// Name of the adapter, where there is one.
@@ -45,7 +49,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a scenario whose composed text is `text`, on the processor and without a command line.
+    /// The manifest of a scenario whose composed text is `text`, on the processor without a command line and references.
     pub fn new(name: &str, scenario: &Scenario, text: &str) -> Manifest {
         let spec = scenario.environment.spec();
         Manifest {
@@ -61,6 +65,7 @@ impl Manifest {
             groups: spec.groups,
             iterations: u64::from(scenario.iterations.get()),
             evaluation: scenario.evaluation,
+            references: Vec::new(),
             device: "cpu".to_owned(),
             adapter: None,
             command: Vec::new(),

@@ -1,6 +1,7 @@
 //! Line and step plots as inline SVG. Written here and not with a plotting crate because colours have to be CSS
 //! variables, so that one page reads well in light and in dark.
 
+use crate::reference::Line;
 use std::fmt::Write;
 
 /// Series that the palette of the page tells apart.
@@ -20,6 +21,8 @@ pub(super) const POINTS: usize = 200;
 pub(super) enum Stroke {
     /// What the eye should follow.
     Strong,
+    /// A part of what the eye follows.
+    Thin,
     /// What is there for comparison.
     Faint,
     /// A histogram: flat pieces from each point to the next, filled.
@@ -37,6 +40,52 @@ pub(super) struct Series {
     pub(super) points: Vec<(f64, Option<f64>)>,
 }
 
+/// A line that others are compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Guide {
+    pub(super) label: String,
+    /// That of the series it belongs to; ink where it belongs to several.
+    pub(super) colour: Option<usize>,
+    pub(super) line: Line,
+    /// A point of a line that is only a shape: the last one of its series.
+    pub(super) through: (f64, f64),
+}
+
+impl Guide {
+    fn level(&self) -> Option<f64> {
+        if let Line::Level(value) = self.line { Some(value) } else { None }
+    }
+
+    fn at(&self, x: f64) -> f64 {
+        match self.line {
+            Line::Level(value) => value,
+            Line::Slope(slope) => slope * x,
+            Line::Root => self.through.1 * (x / self.through.0).sqrt(),
+        }
+    }
+
+    /// Straight, or a curve drawn as short pieces; without what leaves the plot above or below.
+    fn draw(&self, svg: &mut String, x: Axis, y: Axis) {
+        const PIECES: usize = 100;
+        let (mut path, mut pen) = (String::new(), 'M');
+        for piece in 0..=PIECES {
+            let place = x.low + (x.high - x.low) * piece as f64 / PIECES as f64;
+            let value = self.at(place);
+            if value < y.low || value > y.high {
+                pen = 'M';
+                continue;
+            }
+            let _ = write!(path, "{pen}{:.1} {:.1}", across(x, place), down(y, value));
+            pen = 'L';
+        }
+        let _ = write!(svg, "<g class=\"guide{}\"><path d=\"{path}\"/></g>", self.class());
+    }
+
+    fn class(&self) -> String {
+        self.colour.map_or(String::new(), |colour| format!(" c{colour}"))
+    }
+}
+
 /// A plot with its axes.
 #[derive(Clone, Debug)]
 pub(super) struct Plot<'a> {
@@ -45,6 +94,7 @@ pub(super) struct Plot<'a> {
     /// A value that the eye should find on the y axis; always within the plot.
     pub(super) mark: Option<f64>,
     pub(super) series: Vec<Series>,
+    pub(super) guides: Vec<Guide>,
 }
 
 /// A range that ticks fit.
@@ -65,8 +115,9 @@ impl Axis {
             return None;
         }
         if high - low <= 1e-9 * high.abs().max(low.abs()) {
-            let room = if high == 0.0 { 1.0 } else { high.abs() * 0.1 };
-            (low, high) = (low - room, high + room);
+            // Nothing is more often counted from 0 than around it.
+            let room = high.abs() * 0.1;
+            (low, high) = if high == 0.0 { (0.0, 1.0) } else { (low - room, high + room) };
         }
         let step = round_step((high - low) / ticks);
         let half = step / 2.0;
@@ -180,7 +231,7 @@ impl Plot<'_> {
         points().next()?;
         let x = Axis::around(xs, 5.0)?.exactly(bounds);
         let x = if steps { x } else { x.of_iterations() };
-        let y = Axis::around(points().map(|(_, y)| y).chain(base), 5.0)?;
+        let y = self.heights(points().map(|(_, y)| y).chain(base).collect(), x)?;
         let mut svg = String::new();
         let label = escape(&format!("{} over {}", self.y, self.x));
         // Writing to a string cannot fail, here and below.
@@ -188,12 +239,29 @@ impl Plot<'_> {
         self.axes(&mut svg, x, y);
         // Many areas over each other are mud: then outlines alone.
         let filled = if series.len() > 3 { "" } else { " class=\"filled\"" };
+        self.guides.iter().for_each(|guide| guide.draw(&mut svg, x, y));
         let _ = write!(svg, "<g{filled}>");
         series.iter().for_each(|series| series.draw(&mut svg, x, y));
         svg.push_str("</g>");
         hits(&mut svg, &series, x, self.x);
         svg.push_str("</svg>");
-        Some(format!("{svg}{}", legend(&series)))
+        Some(format!("{svg}{}", legend(&series, &self.guides)))
+    }
+
+    /// The y axis: around what is drawn and all levels, and around other guides as far as the rest keeps a third of the
+    /// height.
+    fn heights(&self, mut values: Vec<f64>, x: Axis) -> Option<Axis> {
+        values.extend(self.guides.iter().filter_map(Guide::level));
+        let ends = |values: &[f64]| {
+            let finite = values.iter().filter(|value| value.is_finite());
+            finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
+        };
+        let (low, high) = ends(&values);
+        let guides = self.guides.iter().flat_map(|guide| [guide.at(x.low), guide.at(x.high)]);
+        let (least, most) = ends(&guides.collect::<Vec<_>>());
+        let room = if low < high { 2.0 * (high - low) } else { f64::INFINITY };
+        let (least, most) = (least.max(low - room), most.min(high + room));
+        Axis::around(values.into_iter().chain([least.min(low), most.max(high)]), 5.0)
     }
 
     fn axes(&self, svg: &mut String, x: Axis, y: Axis) {
@@ -208,7 +276,10 @@ impl Plot<'_> {
         for value in x.ticks() {
             let (at, label) = (across(x, value), tick(value, x.step));
             let _ = write!(svg, "<path class=\"grid\" d=\"M{at:.1} {bottom}v4\"/>");
-            let _ = write!(svg, "<text class=\"x\" x=\"{at:.1}\" y=\"{}\">{label}</text>", bottom + 16.0);
+            // A label of a tick at the right end would not fit under its middle.
+            let class = if at > right - RIGHT { "y" } else { "x" };
+            let at = if at > right - RIGHT { WIDTH } else { at };
+            let _ = write!(svg, "<text class=\"{class}\" x=\"{at:.1}\" y=\"{}\">{label}</text>", bottom + 16.0);
         }
         let _ = write!(svg, "<path class=\"axis\" d=\"M{LEFT} {bottom}H{right}\"/>");
         let _ = write!(svg, "<text x=\"2\" y=\"12\">{}</text>", escape(self.y));
@@ -255,6 +326,7 @@ impl Series {
         }
         let class = match self.stroke {
             Stroke::Strong => "strong",
+            Stroke::Thin => "thin",
             Stroke::Faint => "faint",
             Stroke::Steps => "steps",
         };
@@ -312,12 +384,19 @@ fn hits(svg: &mut String, series: &[Series], x: Axis, name: &str) {
 }
 
 /// What is faint beside something strong of its colour goes without saying.
-fn legend(series: &[Series]) -> String {
+fn legend(series: &[Series], guides: &[Guide]) -> String {
     let strong = |colour: usize| series.iter().any(|other| other.colour == colour && other.stroke != Stroke::Faint);
     let mut html = String::from("<ul class=\"legend\">");
     for series in series.iter().filter(|series| series.stroke != Stroke::Faint || !strong(series.colour)) {
-        let class = if series.stroke == Stroke::Faint { "faint" } else { "strong" };
+        let class = match series.stroke {
+            Stroke::Faint => "faint",
+            Stroke::Thin => "thin",
+            Stroke::Strong | Stroke::Steps => "strong",
+        };
         let _ = write!(html, "<li class=\"{class} c{}\">{}</li>", series.colour, escape(&series.name));
+    }
+    for guide in guides {
+        let _ = write!(html, "<li class=\"guide{}\">{}</li>", guide.class(), escape(&guide.label));
     }
     html + "</ul>"
 }
@@ -357,9 +436,27 @@ mod tests {
     fn a_line_breaks_at_holes() {
         let points = vec![(1.0, Some(1.0)), (2.0, Some(f64::NAN)), (3.0, Some(2.0)), (4.0, None), (5.0, Some(1.5))];
         let series = Series { name: "<A>".to_owned(), colour: 0, stroke: Stroke::Strong, points };
-        let html = Plot { x: "iteration", y: "return", mark: None, series: vec![series] }.html();
+        let html = Plot { x: "iteration", y: "return", mark: None, series: vec![series], guides: Vec::new() }.html();
         let html = html.expect("three points can be drawn");
         assert_eq!(html.matches("<circle").count(), 3);
         assert!(html.contains("&lt;A&gt;") && !html.contains("<A>") && !html.contains("NaN"));
+    }
+
+    #[test]
+    fn guides_are_drawn_and_leave_room_for_the_rest() {
+        let points = (1..=10).map(|x| (f64::from(x), Some(f64::from(x)))).collect();
+        let series = vec![Series { name: "regret".to_owned(), colour: 0, stroke: Stroke::Strong, points }];
+        let guide = |label: &str, line| Guide { label: label.to_owned(), colour: None, line, through: (10.0, 10.0) };
+        let guides = vec![guide("far", Line::Slope(1e6)), guide("near", Line::Root), guide("low", Line::Level(0.0))];
+        let plot = Plot { x: "iteration", y: "regret", mark: None, series, guides };
+        let axis = plot.heights((1..=10).map(f64::from).collect(), Axis { low: 1.0, high: 10.0, step: 2.0 });
+        let axis = axis.expect("there are numbers");
+        assert!(axis.low <= 0.0 && (28.0..35.0).contains(&axis.high), "{axis:?}");
+        assert!((plot.guides[1].at(2.5) - 5.0).abs() < 1e-12, "half as much after a quarter of the time");
+        let html = plot.html().expect("ten points can be drawn");
+        assert_eq!(html.matches("<g class=\"guide").count(), 3);
+        assert_eq!(html.matches("<li class=\"guide").count(), 3);
+        // A line that leaves the plot at once has no path.
+        assert_eq!(html.matches("<g class=\"guide\"><path d=\"\"/>").count(), 1);
     }
 }

@@ -4,8 +4,9 @@ use super::folder;
 use super::lanes::{Lanes, Phase};
 use super::manifest::Manifest;
 use super::past::{Past, open};
-use super::plot::{COLOURS, POINTS, Plot, Series, Stroke, number, with_digits};
+use super::plot::{COLOURS, Guide, POINTS, Plot, Series, Stroke, number, with_digits};
 use super::{RecordError, disk, tables};
+use crate::reference::{Line, Reference};
 use minijinja::Environment;
 use minijinja::value::Serde;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 const TEMPLATE: &str = include_str!("report.html");
 
-/// Groups beyond which training is not drawn beside evaluations.
+/// Groups beyond which training is not drawn beside evaluations, and tasks beyond which each has no plot of its own.
 const CROWD: usize = 4;
 
 /// Writes `report.html` from the other files of a folder, whether the run is done or not, and says where it is.
@@ -29,7 +30,11 @@ pub fn report(path: impl AsRef<Path>) -> Result<PathBuf, RecordError> {
 
 fn page(past: &Past, lanes: Option<&Lanes>) -> Result<String, minijinja::Error> {
     let shown = Shown::choose(past, lanes);
-    let mut plots = vec![returns(past, &shown), gaps(past)];
+    let mut plots = vec![returns(past, &shown, None)];
+    let tasks = past.manifest.tasks.iter().filter(|_| (2..=CROWD).contains(&past.manifest.tasks.len()));
+    plots.extend(tasks.map(|task| returns(past, &shown, Some(task))));
+    plots.push(gaps(past));
+    plots.extend(compared(past).into_iter().map(|metric| comparison(past, metric)));
     plots.extend(overruns(past));
     plots.push(distribution(past, lanes, &shown));
     let mut templates = Environment::new();
@@ -59,7 +64,7 @@ struct Page<'a> {
 /// A plot and the words around it.
 #[derive(Serialize)]
 struct Figure {
-    title: &'static str,
+    title: String,
     html: Option<String>,
     /// What to say where there is nothing to draw.
     nothing: &'static str,
@@ -69,7 +74,7 @@ struct Figure {
 /// A value with its name.
 #[derive(Serialize)]
 struct Fact {
-    name: &'static str,
+    name: String,
     value: String,
     meaning: &'static str,
 }
@@ -108,32 +113,102 @@ fn points(past: &Past, name: &str) -> Option<Vec<(f64, Option<f64>)>> {
     Some(all.collect())
 }
 
-/// The points of an evaluation, without the iterations between.
-fn evaluated(past: &Past, name: &str) -> Option<Vec<(f64, Option<f64>)>> {
-    let points = points(past, &format!("evaluation.{name}"))?;
-    Some(points.into_iter().filter(|(_, value)| value.is_some()).collect())
+/// The returns that a run is judged by.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Evaluation,
+    Exact,
+    Training,
 }
 
-/// A column as it was in evaluations, and in training: fainter where there are evaluations, and not at all where the
+impl Source {
+    /// Evaluations where there are any, else what follows from the model, else what rollouts sampled.
+    fn of(past: &Past) -> Source {
+        let has = |name: &str| past.columns.iter().any(|column| column == name);
+        match (has("evaluation.gap"), has("exact.gap")) {
+            (true, _) => Source::Evaluation,
+            (false, true) => Source::Exact,
+            (false, false) => Source::Training,
+        }
+    }
+
+    /// What its columns begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Source::Evaluation => "evaluation.",
+            Source::Exact => "exact.",
+            Source::Training => "",
+        }
+    }
+}
+
+/// The points of a column by the source of a run, without the iterations between evaluations.
+fn judged(past: &Past, name: &str) -> Option<Vec<(f64, Option<f64>)>> {
+    let source = Source::of(past);
+    let mut points = points(past, &format!("{}{name}", source.prefix()))?;
+    if source != Source::Training {
+        points.retain(|(_, value)| value.is_some());
+    }
+    Some(points)
+}
+
+/// A column as the run is judged, and fainter as it was in training; the latter not where it is the same or where the
 /// lines would be too many.
 fn both(past: &Past, column: &str, name: &str, colour: usize) -> Vec<Series> {
     let series = |name: String, stroke, points| Series { name, colour, stroke, points };
     let training = points(past, column);
-    let Some(evaluation) = evaluated(past, column) else {
+    let Some(judged) = judged(past, column) else {
         return training.map(|points| series(name.to_owned(), Stroke::Strong, points)).into_iter().collect();
     };
-    let faint = training.filter(|_| past.manifest.groups.len() <= CROWD);
+    let faint = training.filter(|points| past.manifest.groups.len() <= CROWD && !same(points, &judged));
     let faint = faint.map(|points| series(format!("{name}, training"), Stroke::Faint, points));
-    faint.into_iter().chain([series(name.to_owned(), Stroke::Strong, evaluation)]).collect()
+    faint.into_iter().chain([series(name.to_owned(), Stroke::Strong, judged)]).collect()
+}
+
+/// Whether two lines could not be told apart but for rounding.
+fn same(a: &[(f64, Option<f64>)], b: &[(f64, Option<f64>)]) -> bool {
+    let close = |a: f64, b: f64| a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0);
+    let equal = |((x, y), (at, value)): (&(f64, Option<f64>), &(f64, Option<f64>))| {
+        x == at && y.zip(*value).map_or(*y == *value, |(y, value)| close(y, value))
+    };
+    a.len() == b.len() && a.iter().zip(b).all(equal)
+}
+
+/// The reference lines of a metric that is drawn as `series`.
+fn guides(past: &Past, metric: &str, colour: usize, series: &[Series]) -> Vec<Guide> {
+    let points = series.iter().filter(|series| series.colour == colour).flat_map(|series| &series.points);
+    let through = points.filter_map(|(x, y)| Some((*x, (*y)?))).next_back().unwrap_or((1.0, 0.0));
+    let guide = |reference: &Reference| {
+        let label = match reference.line {
+            Line::Level(value) => format!("{}: {}", reference.label, number(value)),
+            Line::Slope(_) | Line::Root => reference.label.clone(),
+        };
+        Guide { label, colour: Some(colour), line: reference.line, through }
+    };
+    past.manifest.references.iter().filter(|reference| reference.metric == metric).map(guide).collect()
+}
+
+/// Guides of several series, each only once: one that stands for more than one series has none of their colours.
+fn shared(guides: Vec<Guide>) -> Vec<Guide> {
+    let mut shared: Vec<Guide> = Vec::new();
+    for guide in guides {
+        match shared.iter_mut().find(|known| known.label == guide.label && known.line == guide.line) {
+            Some(known) => known.colour = None,
+            None => shared.push(guide),
+        }
+    }
+    shared
 }
 
 /// What a person has to know to read the lines.
-fn reading(past: &Past) -> String {
-    let evaluated = past.columns.iter().any(|name| name == "evaluation.gap");
-    let phases = match (evaluated, past.manifest.groups.len() > CROWD) {
-        (true, false) => "Evaluations; dashed in the same colour: training. ",
-        (true, true) => "Evaluations. ",
-        (false, _) => "",
+fn reading(past: &Past, series: &[Series]) -> String {
+    let dashed = series.iter().any(|series| series.stroke == Stroke::Faint);
+    let phases = match (Source::of(past), dashed) {
+        (Source::Evaluation, true) => "Evaluations; dashed in the same colour: training. ",
+        (Source::Evaluation, false) => "Evaluations. ",
+        (Source::Exact, true) => "Exact, from the model; dashed in the same colour: what rollouts sampled. ",
+        (Source::Exact, false) => "Exact, from the model. ",
+        (Source::Training, _) => "",
     };
     format!("{phases}{}", averaged(past))
 }
@@ -144,33 +219,80 @@ fn averaged(past: &Past) -> &'static str {
 
 const NO_EPISODE: &str = "No episode has ended yet.";
 
-fn returns(past: &Past, shown: &Shown) -> Figure {
-    let groups = shown.groups.iter().enumerate();
-    let series = groups.flat_map(|(colour, &group)| {
+/// What groups earn in a task, or in all of them.
+fn returns(past: &Past, shown: &Shown, task: Option<&String>) -> Figure {
+    let (mut series, mut lines) = (Vec::new(), Vec::new());
+    for (colour, &group) in shown.groups.iter().enumerate() {
         let name = &past.manifest.groups[group].name;
-        both(past, &format!("groups.{name}.return_mean"), name, colour)
-    });
-    let y = if past.manifest.tasks.len() > 1 { "return per episode, all tasks" } else { "return per episode" };
-    let plot = Plot { x: "iteration", y, mark: None, series: series.collect() };
-    let note = format!("{}{}", shown.note, reading(past));
-    Figure { title: "What groups earn", html: plot.html(), nothing: NO_EPISODE, note }
+        let metric = match task {
+            Some(task) => format!("groups.{name}.tasks.{task}.return_mean"),
+            None => format!("groups.{name}.return_mean"),
+        };
+        series.extend(both(past, &metric, name, colour));
+        lines.extend(guides(past, &metric, colour, &series));
+    }
+    let several = task.is_none() && past.manifest.tasks.len() > 1;
+    let y = if several { "return per episode, all tasks" } else { "return per episode" };
+    let note = format!("{}{}", shown.note, reading(past, &series));
+    let plot = Plot { x: "iteration", y, mark: None, series, guides: shared(lines) };
+    let title = task.map_or("What groups earn".to_owned(), |task| format!("What groups earn in {task}"));
+    Figure { title, html: plot.html(), nothing: NO_EPISODE, note }
+}
+
+/// The metrics that are drawn because they have reference lines, in the order in which these were named.
+fn compared(past: &Past) -> Vec<&str> {
+    let mut metrics: Vec<&str> = Vec::new();
+    for reference in &past.manifest.references {
+        let drawn_elsewhere = reference.metric.starts_with("gap") || reference.metric.starts_with("groups.");
+        if !drawn_elsewhere && !metrics.contains(&reference.metric.as_str()) {
+            metrics.push(&reference.metric);
+        }
+    }
+    metrics
+}
+
+/// A metric beside its reference lines.
+fn comparison(past: &Past, metric: &str) -> Figure {
+    let name = in_words(metric);
+    let points = points(past, metric).unwrap_or_default();
+    let series = vec![Series { name: name.clone(), colour: 0, stroke: Stroke::Strong, points }];
+    let mut guides = guides(past, metric, 0, &series);
+    // Told from the one series by colour.
+    guides.iter_mut().enumerate().for_each(|(index, guide)| guide.colour = Some(1 + index % (COLOURS - 1)));
+    let plot = Plot { x: "iteration", y: &name, mark: Some(0.0), series, guides };
+    let note = format!("Column {metric} of metrics.csv. {}", averaged(past));
+    let mut title = name.clone();
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    Figure { title, html: plot.html(), nothing: "The run has not reported it yet.", note }
+}
+
+/// The name of a column as people write it.
+fn in_words(metric: &str) -> String {
+    metric.replace("pi0", "π⁰").replace(['_', '.'], " ")
 }
 
 fn gaps(past: &Past) -> Figure {
     let mut series = both(past, "gap", "largest gap", 0);
+    let mut lines = guides(past, "gap", 0, &series);
     let tasks = &past.manifest.tasks;
-    if (2..COLOURS).contains(&tasks.len()) {
-        let evaluation = if evaluated(past, "gap").is_some() { "evaluation." } else { "" };
-        let of_task = |(index, task): (usize, &String)| {
-            let points = points(past, &format!("{evaluation}gap_task_{}", index + 1))?;
-            let points = points.into_iter().filter(|(_, value)| value.is_some()).collect();
-            Some(Series { name: format!("in {task}"), colour: index + 1, stroke: Stroke::Faint, points })
-        };
-        series.extend(tasks.iter().enumerate().filter_map(of_task));
+    for (index, task) in tasks.iter().enumerate().filter(|_| tasks.len() < COLOURS) {
+        let metric = format!("gap_task_{}", index + 1);
+        // With one task its gap is the largest.
+        let colour = if tasks.len() > 1 { index + 1 } else { 0 };
+        if colour > 0
+            && let Some(mut points) = judged(past, &metric)
+        {
+            points.retain(|(_, value)| value.is_some());
+            series.push(Series { name: format!("in {task}"), colour, stroke: Stroke::Thin, points });
+        }
+        lines.extend(guides(past, &metric, colour, &series));
     }
-    let plot = Plot { x: "iteration", y: "difference in return per episode", mark: Some(0.0), series };
-    let note = format!("The largest difference between two groups in a task; 0 is parity. {}", reading(past));
-    Figure { title: "Gap between groups", html: plot.html(), nothing: NO_EPISODE, note }
+    let y = "difference in return per episode";
+    let note = format!("The largest difference between two groups in a task; 0 is parity. {}", reading(past, &series));
+    let plot = Plot { x: "iteration", y, mark: Some(0.0), series, guides: shared(lines) };
+    Figure { title: "Gap between groups".to_owned(), html: plot.html(), nothing: NO_EPISODE, note }
 }
 
 /// By how much constraints are exceeded; none where there are none.
@@ -184,17 +306,18 @@ fn overruns(past: &Past) -> Option<Figure> {
         let name = column.trim_start_matches("overrun.").to_owned();
         Some(Series { name, colour, stroke: Stroke::Strong, points: points(past, column)? })
     });
-    let plot = Plot { x: "iteration", y: "signal − limit", mark: Some(0.0), series: series.collect() };
+    let series = series.collect();
+    let plot = Plot { x: "iteration", y: "signal − limit", mark: Some(0.0), series, guides: Vec::new() };
     let many = format!("The worst {COLOURS} of {} rows. ", rows.len());
     let many = if rows.len() > COLOURS { many } else { String::new() };
     let note = format!("{many}At or below 0 a constraint holds. {}", averaged(past));
-    let title = "Constraint overrun";
+    let title = "Constraint overrun".to_owned();
     (!rows.is_empty()).then(|| Figure { title, html: plot.html(), nothing: NO_EPISODE, note })
 }
 
 /// How the returns of a group are spread over lanes.
 fn distribution(past: &Past, lanes: Option<&Lanes>, shown: &Shown) -> Figure {
-    let title = "Spread over lanes";
+    let title = "Spread over lanes".to_owned();
     let nothing = "Nothing was kept yet: lanes are kept where there is an evaluation, and at the end.";
     let Some(lanes) = lanes else { return Figure { title, html: None, nothing, note: String::new() } };
     let (cells, tasks) = (past.manifest.cells(), past.manifest.tasks.len());
@@ -208,7 +331,8 @@ fn distribution(past: &Past, lanes: Option<&Lanes>, shown: &Shown) -> Figure {
         let name = past.manifest.groups[*group].name.clone();
         Series { name, colour, stroke: Stroke::Steps, points: bins.shares(totals) }
     });
-    let plot = Plot { x: "return per episode", y: "share of lanes, %", mark: None, series: series.collect() };
+    let series = series.collect();
+    let plot = Plot { x: "return per episode", y: "share of lanes, %", mark: None, series, guides: Vec::new() };
     let note = format!("{}{}.", shown.note, kept(lanes));
     Figure { title, html: plot.html(), nothing: "There is no number among the returns.", note }
 }
@@ -271,10 +395,10 @@ fn state(past: &Past) -> String {
     }
 }
 
-/// The numbers of the last evaluation, else of the last rollout in which an episode ended.
+/// The last numbers by which the run is judged, and those that are compared with something.
 fn numbers(past: &Past) -> Vec<Fact> {
-    let evaluation = if past.columns.iter().any(|name| name == "evaluation.gap") { "evaluation." } else { "" };
-    let last = |name: &str| past.column(&format!("{evaluation}{name}"))?.into_iter().rev().flatten().next();
+    let last = |name: &str| past.column(name)?.into_iter().rev().flatten().next();
+    let prefix = Source::of(past).prefix();
     let wanted = [
         ("return_mean", "mean return", "Return per episode, mean over groups"),
         ("return_min", "worst-off group", "Return per episode of the group that earns least"),
@@ -282,8 +406,11 @@ fn numbers(past: &Past) -> Vec<Fact> {
         ("jain", "Jain index", "1 where all groups earn the same, 1 over their number where one has all"),
         ("gini", "Gini index", "0 where all groups earn the same"),
     ];
-    let fact = |(column, name, meaning)| Some(Fact { name, value: number(last(column)?), meaning });
-    wanted.into_iter().filter_map(fact).collect()
+    let fact = |name: String, column: &str, meaning| Some(Fact { name, value: number(last(column)?), meaning });
+    let judged = wanted.into_iter();
+    let judged =
+        judged.filter_map(|(column, name, meaning)| fact(name.to_owned(), &format!("{prefix}{column}"), meaning));
+    judged.chain(compared(past).into_iter().filter_map(|metric| fact(in_words(metric), metric, ""))).collect()
 }
 
 #[derive(Serialize)]
@@ -340,5 +467,5 @@ fn facts(past: &Past) -> Vec<Fact> {
     if let Some(row) = past.rows.last() {
         facts.push(("last state hash", format!("{:016x}", row.state_hash)));
     }
-    facts.into_iter().map(|(name, value)| Fact { name, value, meaning: "" }).collect()
+    facts.into_iter().map(|(name, value)| Fact { name: name.to_owned(), value, meaning: "" }).collect()
 }

@@ -88,8 +88,27 @@ impl Summary {
     pub(super) fn write(&self, folder: &Path) -> Result<(), RecordError> {
         let path = folder.join("summary.json");
         let timeless = Summary { seconds: None, agent_steps_per_second: None, ..self.clone() };
-        let text = serde_json::to_string_pretty(&timeless).map_err(|error| RecordError::unreadable(&path, error))?;
+        let text = timeless.to_json().and_then(|json| serde_json::to_string_pretty(&json));
+        let text = text.map_err(|error| RecordError::unreadable(&path, error))?;
         disk::write_bytes(&path, format!("{text}\n").as_bytes())
+    }
+
+    /// As JSON. What an environment measures of a group, `groups.NAME.accuracy`, stands in the group's object too.
+    pub fn to_json(&self) -> serde_json::Result<serde_json::Value> {
+        let mut json = serde_json::to_value(self)?;
+        for (name, _) in &self.groups.0 {
+            let (Some(own), of_group) = (json["groups"][name].as_object_mut(), format!("groups.{name}.")) else {
+                continue;
+            };
+            for (metric, value) in &self.metrics.0 {
+                if let Some(measure) = metric.strip_prefix(&of_group)
+                    && !own.contains_key(measure)
+                {
+                    own.insert(measure.to_owned(), serde_json::to_value(value)?);
+                }
+            }
+        }
+        Ok(json)
     }
 
     /// Reads `summary.json`.

@@ -149,6 +149,11 @@ impl<'a> Parts<'a> {
             let help = "choose an optimizer that learns from rollouts, or an environment with a finite model";
             problems.push(Problem::at("optimizer", message).help(help));
         }
+        if needs.public && environment.public().is_none() {
+            let message = format!("{name} predicts a public signal, and {} has none", environment.typetag_name());
+            let help = "choose an environment that offers one, such as PublicModel";
+            problems.push(Problem::at("optimizer", message).help(help));
+        }
         if let Some(policy) = self.policy.read().filter(|policy| policy.is_network() != needs.network) {
             let (improves, is) = if needs.network { ("networks", "a table") } else { ("tables", "a network") };
             let message = format!("{name} improves {improves}, and {} is {is}", policy.typetag_name());

@@ -1,7 +1,7 @@
 //! How the World lends what the engine keeps beside an environment's own columns.
 
 use super::{Acting, Ruling};
-use crate::columns::{self, Choice, Column, Measure, Return, Reward, Shaped, Taught, Utility};
+use crate::columns::{self, Choice, Column, Measure, Remembered, Return, Reward, Shaped, Taught, Utility};
 use crate::fused::{Ledger, Rules, by_task};
 use crate::policy::PolicyTable;
 use bevy_ecs::change_detection::ContiguousMut;
@@ -29,11 +29,12 @@ pub(crate) type LenderParam<'w, 's> = (
         (&'static mut Reward, &'static mut Shaped, &'static mut Utility, &'static mut Return, &'static mut Taught),
     >,
     Query<'w, 's, &'static mut Measure>,
+    Query<'w, 's, &'static mut Remembered>,
 );
 
 /// Opens what a system was given. None where there is no agent.
 pub(crate) fn lender<'a>(param: &'a mut LenderParam<'_, '_>) -> Option<Lender<'a>> {
-    let (rules, acting, ruling, action, ledger, measures) = param;
+    let (rules, acting, ruling, action, ledger, measures, memory) = param;
     let (reward, shaped, utility, returns, taught) = columns::only(ledger)?;
     let tasks = rules.tasks;
     let ledger = Ledger {
@@ -42,6 +43,7 @@ pub(crate) fn lender<'a>(param: &'a mut LenderParam<'_, '_>) -> Option<Lender<'a
         utility: by_task(ContiguousMut::split(utility).0, tasks),
         returns: by_task(ContiguousMut::split(returns).0, tasks),
         taught: by_task(ContiguousMut::split(taught).0, tasks),
+        memory: by_task(all(memory), tasks * rules.memories()),
     };
     Some(Lender {
         rules,

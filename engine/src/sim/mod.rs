@@ -4,7 +4,7 @@ mod host;
 pub(crate) mod lend;
 mod systems;
 
-use crate::columns::{self, Column, Group, Measure, Return, Reward, Row, Shaped, Stored, Taught, Utility};
+use crate::columns::{self, Column, Group, Measure, Remembered, Return, Reward, Row, Shaped, Stored, Taught, Utility};
 use crate::controller::Rule;
 use crate::dynamics::Dynamics;
 use crate::environment::Environment;
@@ -122,6 +122,7 @@ impl Builder {
         world.insert_resource(keys);
         let mut rules = Rules::new(&spec, keys);
         rules.fairness = fairness;
+        let memories = rules.memories();
         world.insert_resource(Memory(Scratch::new(&rules)));
         world.insert_resource(rules);
         world.insert_resource(Acting(TabularPolicy::uniform(&spec, 1).table()));
@@ -130,6 +131,7 @@ impl Builder {
         let rows = lanes * spec.agents() as usize * spec.tasks.len();
         let ledger = (Reward(0.0), Shaped(0.0), Utility(0.0), Return(0.0), Taught(0.0));
         world.spawn_batch(std::iter::repeat_n(ledger, rows));
+        world.spawn_batch(std::iter::repeat_n((Remembered(0.0),), rows * memories));
         let mut schedule = Schedule::new(Step);
         schedule.set_build_settings(ScheduleBuildSettings {
             ambiguity_detection: LogLevel::Error,
@@ -143,7 +145,8 @@ impl Builder {
         schedule.add_systems((credit, shape).chain().in_set(Shape));
         schedule.add_systems(record_rewards.in_set(Record));
         schedule.add_systems(finish.in_set(Reset));
-        let stored = <(Reward, Shaped, Utility, Return, Taught)>::stored();
+        let mut stored = <(Reward, Shaped, Utility, Return, Taught)>::stored();
+        stored.extend((memories > 0).then(Stored::of::<Remembered>));
         Builder {
             spec,
             lanes,

@@ -1,7 +1,8 @@
 //! The engine's own systems, one stage after the other, and how a fused rollout borrows all columns at once.
 
+use super::lend::all;
 use super::{Acting, Clock, Memory, Recording};
-use crate::columns::{self, Choice, Column, Return, Reward, Shaped, Taught, Utility, scalars};
+use crate::columns::{self, Choice, Column, Remembered, Return, Reward, Shaped, Taught, Utility, scalars};
 use crate::fused::{self, Columns, Ledger, Rules, Scratch, by_task};
 use crate::policy::PolicyTable;
 use bevy_ecs::prelude::*;
@@ -47,13 +48,15 @@ pub(super) fn shape(
     rules: Res<Rules>,
     clock: Res<Clock>,
     mut ledger: Query<(&Reward, &Utility, &mut Shaped, &mut Taught)>,
+    mut memory: Query<&mut Remembered>,
 ) {
     if rules.fairness.is_empty() {
         return;
     }
     if let Some((reward, utility, mut shaped, mut taught)) = columns::only(&mut ledger) {
         let shaped = scalars(&mut shaped);
-        rules.shape(clock.step, bytemuck::cast_slice(reward), bytemuck::cast_slice(utility), shaped);
+        let memory = bytemuck::cast_slice_mut(all(&mut memory));
+        rules.shape(clock.step, bytemuck::cast_slice(reward), bytemuck::cast_slice(utility), memory, shaped);
         fused::add(shaped, scalars(&mut taught));
     }
 }
@@ -127,6 +130,7 @@ pub(super) type Fused<'w, 's, S, A> = (
         's,
         (&'static mut Reward, &'static mut Shaped, &'static mut Utility, &'static mut Return, &'static mut Taught),
     >,
+    Query<'w, 's, &'static mut Remembered>,
 );
 
 /// Lends out all columns at once.
@@ -136,7 +140,7 @@ pub(super) fn lend<S: Column, A: Column>(
     borrower: &mut dyn FnMut(&Rules, &PolicyTable, Columns<'_>),
 ) {
     let system = state.get_or_insert_with(|| SystemState::new(world));
-    let Ok((rules, policy, mut agents, mut ledger)) = system.get_mut(world) else { return };
+    let Ok((rules, policy, mut agents, mut ledger, mut memory)) = system.get_mut(world) else { return };
     let (Some((mut state, mut action)), Some((mut reward, mut shaped, mut utility, mut returns, mut taught))) =
         (columns::only(&mut agents), columns::only(&mut ledger))
     else {
@@ -149,6 +153,7 @@ pub(super) fn lend<S: Column, A: Column>(
         utility: by_task(utility.bypass_change_detection(), tasks),
         returns: by_task(returns.bypass_change_detection(), tasks),
         taught: by_task(taught.bypass_change_detection(), tasks),
+        memory: by_task(all(&mut memory), tasks * rules.memories()),
     };
     borrower(&rules, &policy.0, Columns { state: scalars(&mut state), action: scalars(&mut action), ledger });
 }

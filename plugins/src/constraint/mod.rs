@@ -54,6 +54,17 @@ impl Limited {
         self.tasks.iter().map(|&task| returns.get(group, task)).sum()
     }
 
+    /// The metric that says what a group earns.
+    fn metric(&self, spec: &Spec, group: usize) -> String {
+        let group = &spec.groups[group].name;
+        match self.tasks[..] {
+            [task] if !self.suffix.is_empty() => {
+                format!("groups.{group}.tasks.{}.return_mean", spec.tasks[task].name)
+            }
+            _ => format!("groups.{group}.return_mean"),
+        }
+    }
+
     /// The same as terms of a row.
     fn terms(&self, group: usize, factor: f64) -> impl Iterator<Item = (usize, Signal, f64)> {
         self.tasks.iter().map(move |&task| (group, Signal::Return(task), factor))

@@ -2,6 +2,7 @@ use super::Limited;
 use isonomy_engine::constraint::{Constraint, Judged, OccupancyRow, Overrun, Unjudged};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::quantity::Finite;
+use isonomy_engine::reference::Reference;
 use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,13 @@ impl Constraint for ReturnFloor {
             }
         }
         Some(rows)
+    }
+
+    fn references(&self, spec: &Spec) -> Vec<Reference> {
+        let limited = Limited::of_spec(spec, self.per_task);
+        let groups = || 0..spec.groups.len();
+        let metrics = limited.iter().flat_map(|limited| groups().map(|group| limited.metric(spec, group)));
+        metrics.map(|metric| Reference::level(metric, "floor", self.floor.get())).collect()
     }
 }
 

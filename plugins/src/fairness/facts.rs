@@ -31,7 +31,28 @@ fn shape(
         reward,
         utility,
         expected,
+        memory: &mut [],
         shaped: &mut shaped,
+    });
+    shaped
+}
+
+/// The same for a plugin that remembers.
+fn shape_remembering(plugin: &dyn FairnessReward, elapsed: u32, reward: &[f32], memory: &mut [f32]) -> Vec<f32> {
+    assert!(plugin.remembers());
+    let mut shaped = reward.to_vec();
+    let utility = &[f32::NAN; CELLS];
+    let (groups, tasks, shaped_to) = (3, TASKS, &mut shaped);
+    plugin.shape(RewardBatch {
+        group: &GROUP,
+        groups,
+        tasks,
+        elapsed,
+        reward,
+        utility,
+        expected: None,
+        memory,
+        shaped: shaped_to,
     });
     shaped
 }
@@ -112,6 +133,26 @@ fn inequity_aversion_of_one_two_three_four() {
         assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
     }
     assert_eq!(shaped[..4], shaped[12..]);
+}
+
+/// Hughes et al. 2018 by hand, at γλ = 1/2: `e_1 = (1, 2, 3, 4)`, `e_2 = (.5, 1, 1.5, 6)`.
+#[test]
+fn inequity_is_smoothed_over_time() {
+    let plugin = plugin(r#"{"InequityAversion": (envy: 5, guilt: 0.05, decay: Some(0.5))}"#);
+    let mut memory = [9.0; CELLS];
+    let mut step = |elapsed, reward: [f32; 4], expected: [f32; 4]| {
+        let shaped = shape_remembering(&*plugin, elapsed, &reward.repeat(4), &mut memory);
+        for (found, expected) in shaped.iter().zip(expected.repeat(4)) {
+            assert!((found - expected).abs() < 1e-5, "step {elapsed}: {found}, not {expected}");
+        }
+        memory
+    };
+    // What an episode left behind is forgotten.
+    step(0, [1.0, 2.0, 3.0, 4.0], [-9.0, -3.016667, 1.283333, 3.9]);
+    let memory = step(1, [0.0, 0.0, 0.0, 4.0], [-11.666667, -9.175, -7.525, 3.75]);
+    assert_eq!(memory[..4], [0.5, 1.0, 1.5, 6.0]);
+    step(2, [0.0; 4], [-5.833333, -4.5875, -3.7625, -0.125]);
+    step(0, [1.0, 2.0, 3.0, 4.0], [-9.0, -3.016667, 1.283333, 3.9]);
 }
 
 #[test]
@@ -230,6 +271,7 @@ fn many_groups_are_weighed_like_few() {
         reward: &[1.0; 40],
         utility: &[1.0; 40],
         expected: Some(&expected),
+        memory: &mut [],
         shaped: &mut shaped,
     });
     assert_eq!(shaped[..3], [1.0, 0.5, 0.25]);

@@ -2,7 +2,7 @@ use super::{Lane, lanes};
 use isonomy_engine::fairness::{FairnessReward, RewardBatch};
 use isonomy_engine::gpu::ShapeTwin;
 use isonomy_engine::problem::Problem;
-use isonomy_engine::quantity::NonNegative;
+use isonomy_engine::quantity::{NonNegative, Probability};
 use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 /// episode, in each task; an agent is taught `r_i` plus the change of the two sums, so an episode adds up to `U_i` of its
 /// final returns. Fehr & Schmidt, Quarterly Journal of Economics 114 (1999), section II.
 ///
-/// Surprises: it compares agents, whatever their groups. Hughes et al. (arXiv 1803.08884, 2018) compare rewards smoothed over
-/// time, `e_t = γλ e_{t−1} + r_t`; returns so far are that with γλ = 1. Anything less would forget, and a fairness reward
-/// remembers nothing but what it is shown, the returns so far; they also charge the whole discontent in every step, here its
-/// change. Their weights (5 and 0.05) are the example. The cost is quadratic in the agents of a lane.
+/// With a `decay` agents compare rewards smoothed over time instead, `e_t = γλ e_{t−1} + r_t`, which begin at 0 in every
+/// episode, and are charged the whole discontent in every step: `r_i − envy/(n−1) Σ_j max(e_j − e_i, 0) − guilt/(n−1) Σ_j
+/// max(e_i − e_j, 0)`. Hughes et al., arXiv 1803.08884 (2018), whose weights are 5 and 0.05.
+///
+/// Surprises: it compares agents, whatever their groups. A lead is charged once without a decay, and with one as long as it
+/// is remembered: a decay of 1 is not the same as none. The cost is quadratic in the agents of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InequityAversion {
@@ -24,6 +26,10 @@ pub struct InequityAversion {
     pub envy: NonNegative,
     /// What a unit of having more costs, β in the paper.
     pub guilt: NonNegative,
+    /// How much of what was earned up to a step still counts in the next one, γλ in the paper; without it all of it, and
+    /// only changes are charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decay: Option<Probability>,
 }
 
 isonomy_engine::plugin!(FairnessReward: InequityAversion, "(envy: 5.0, guilt: 0.05)");
@@ -31,9 +37,15 @@ isonomy_engine::plugin!(FairnessReward: InequityAversion, "(envy: 5.0, guilt: 0.
 #[typetag::serde]
 impl FairnessReward for InequityAversion {
     fn shape(&self, batch: RewardBatch<'_>) {
-        if batch.group.len() > 1 {
-            lanes(batch).for_each(|mut lane| self.charge(&mut lane));
+        match self.decay {
+            _ if batch.group.len() < 2 => {}
+            Some(decay) => self.charge_smoothed(batch, decay.get() as f32),
+            None => lanes(batch).for_each(|mut lane| self.charge(&mut lane)),
         }
+    }
+
+    fn remembers(&self) -> bool {
+        self.decay.is_some()
     }
 
     fn check(&self, spec: &Spec) -> Vec<Problem> {
@@ -54,6 +66,20 @@ impl InequityAversion {
             let before = self.discontent(agent, agents, |other| lane.before(other));
             let after = self.discontent(agent, agents, |other| lane.after(other));
             lane.shaped[agent] -= (after - before) as f32;
+        }
+    }
+
+    fn charge_smoothed(&self, batch: RewardBatch<'_>, decay: f32) {
+        let RewardBatch { group, elapsed, reward, memory: smoothed, shaped, .. } = batch;
+        if elapsed == 0 {
+            smoothed.fill(0.0);
+        }
+        smoothed.iter_mut().zip(reward).for_each(|(smoothed, reward)| *smoothed = decay * *smoothed + reward);
+        let agents = group.len();
+        for (smoothed, shaped) in smoothed.chunks_exact(agents).zip(shaped.chunks_exact_mut(agents)) {
+            for (agent, shaped) in shaped.iter_mut().enumerate() {
+                *shaped -= self.discontent(agent, agents, |other| smoothed[other].into()) as f32;
+            }
         }
     }
 

@@ -28,18 +28,19 @@ struct Proposal {
 struct Search<'a> {
     program: &'a Program,
     master: Master,
+    /// Two columns for each level, which may be negative.
+    levels: Vec<[usize; 2]>,
     proposals: Vec<Proposal>,
 }
 
 pub(super) fn solve(program: &Program) -> Result<Solution, LpError> {
     let limits: Vec<f64> = program.rows.iter().map(|row| row.limit).collect();
     let mut master = Master::new(&limits, &vec![1.0; program.parts.len()]);
-    for level in 0..program.levels {
-        for sign in [1.0, -1.0] {
-            master.add(0.0, level_entries(program, level, sign));
-        }
-    }
-    let mut search = Search { program, master, proposals: Vec::new() };
+    let level = |(level, adds): (usize, &f64)| {
+        [1.0, -1.0].map(|sign| master.add(sign * adds, level_entries(program, level, sign)))
+    };
+    let levels = program.levels.iter().enumerate().map(level).collect();
+    let mut search = Search { program, master, levels, proposals: Vec::new() };
     search.propose(&vec![0.0; program.rows.len()], true);
     for round in 1..=ROUNDS {
         search.master.optimise(TOLERANCE)?;
@@ -134,10 +135,10 @@ impl Search<'_> {
                 occupancy[index * actions + action as usize] += share * here;
             }
         }
-        let objective = self.program.parts.iter().zip(&occupancies);
-        let objective = objective.map(|(part, occupancy)| part.chain.pays(occupancy, &part.objective)).sum();
-        let prices = prices[..self.program.rows.len()].to_vec();
-        Solution { objective, occupancies, prices: Some(prices), iterations, columns: self.proposals.len() }
+        let levels: Vec<f64> = self.levels.iter().map(|&[above, below]| shares[above] - shares[below]).collect();
+        let objective = self.program.worth(&occupancies, &levels);
+        let prices = Some(prices[..self.program.rows.len()].to_vec());
+        Solution { objective, occupancies, levels, prices, iterations, columns: self.proposals.len() }
     }
 }
 

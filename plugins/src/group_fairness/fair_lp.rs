@@ -1,19 +1,25 @@
+use super::judge::tolerances;
 use super::problem::{Compare, FairPlan, FairProblem, Names, Reading, Rows};
 use super::program::Solver;
+use isonomy_engine::constraint::{Constraint, OccupancyRow};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
 use isonomy_engine::policy::{ParametricPolicy, PolicyRef, TabularPolicy};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Finite, Positive};
+use isonomy_engine::reference::Reference;
 use isonomy_engine::rollout::Rollout;
 use isonomy_engine::spec::Spec;
+use isonomy_engine::welfare::Welfare;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Plans with the environment's own model: the policies that earn most while groups earn almost the same.
 ///
 /// `max Σ_z Σ_m w_{z,m} J_{z,m}` subject to `|J_{i,m} − J_{j,m}| ≤ ε_m` for all pairs of groups and all tasks, `J` being
-/// exact expected returns of an episode. A linear programme over occupancies, solved before the first step.
+/// exact expected returns of an episode. A linear programme over occupancies, solved before the first step. With a
+/// `welfare` it maximises `W(x)`, `x_z = Σ_m w_{z,m} J_{z,m}`, for any welfare that is linear by pieces (Ogryczak & Śliwiński
+/// 2003); `constraints` adds the rows of any constraint that is linear in occupancies.
 /// Song, Jiang, Chandra & Zhang, arXiv 2503.07817; Satija, Lazaric, Pirotta & Pineau, TMLR 04/2023 (one task).
 /// Reports `objective`, `gap` and `gap_task_N`, all exact; `iterations` and `columns` of the solver; and
 /// `price.ROW`, what the objective would gain per unit of ε, for the rows that bind (clarabel and Dantzig–Wolfe only).
@@ -22,7 +28,7 @@ use serde::{Deserialize, Serialize};
 /// It sees what the environment pays, never what fairness rewards make of it. Agents are not told their task: where
 /// policies are made for a task each (`reading: TaskConditioned`), the first task's act. No policies that are fair
 /// enough: the run does not begin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FairLp {
     /// The largest gap allowed: one number, or one per task. `inf` allows any.
@@ -30,6 +36,14 @@ pub struct FairLp {
     /// What a unit of return is worth: one list per group, or one for all, of one number per task. All 1 if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<Vec<Finite>>,
+    /// What is maximised of the groups' weighted returns, in place of their sum: MaxMin, GeneralizedGini, GiniWelfare, Cvar,
+    /// Utilitarian and others that are linear by pieces. The policy is shared by all tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub welfare: Option<Box<dyn Welfare>>,
+    /// What is to hold beside the comparison: any constraint that is linear in occupancies. The policy is shared by all
+    /// tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Box<dyn Constraint>>,
     /// How frequent each group is: its returns count that much, in the objective and when groups are compared
     /// (the weighted variant of Satija et al.). All 1 if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -62,14 +76,14 @@ pub enum Tolerance {
 
 impl Tolerance {
     /// One number per task.
-    pub(super) fn per_task(&self, tasks: usize) -> Vec<f64> {
+    pub(crate) fn per_task(&self, tasks: usize) -> Vec<f64> {
         match self {
             Tolerance::Same(epsilon) => vec![*epsilon; tasks],
             Tolerance::PerTask(epsilon) => epsilon.clone(),
         }
     }
 
-    pub(super) fn check(&self, tasks: usize) -> Vec<Problem> {
+    pub(crate) fn check(&self, tasks: usize) -> Vec<Problem> {
         let epsilon = self.per_task(tasks);
         if epsilon.len() != tasks {
             let message = format!("{} tolerances for {tasks} tasks", epsilon.len());
@@ -82,14 +96,14 @@ impl Tolerance {
 }
 
 impl FairLp {
-    fn problem<'a>(&self, model: &'a TabularModel, spec: &Spec) -> FairProblem<'a> {
+    fn problem<'a>(&self, model: &'a TabularModel, spec: &Spec) -> Result<FairProblem<'a>, Problem> {
         let frequency = |group: usize| self.frequencies.get(group).map_or(1.0, |frequency| frequency.get());
         let weight = |group: usize, task: usize| match self.weights.len() {
             0 => frequency(group),
             1 => frequency(group) * self.weights[0][task].get(),
             _ => frequency(group) * self.weights[group][task].get(),
         };
-        FairProblem {
+        Ok(FairProblem {
             epsilon: self.epsilon.per_task(model.tasks),
             weights: (0..model.groups * model.tasks).map(|at| weight(at / model.tasks, at % model.tasks)).collect(),
             scales: (0..model.groups).map(frequency).collect(),
@@ -97,8 +111,49 @@ impl FairLp {
             reading: self.reading,
             rows: self.rows,
             names: Names::of(spec),
+            welfare: self.welfare.as_ref().and_then(|welfare| welfare.linear_rows(model.groups)),
+            constraints: self.constraint_rows(model, spec)?,
             model,
+        })
+    }
+
+    /// The rows of all constraints. Some are linear in one model and not in another.
+    fn constraint_rows(&self, model: &TabularModel, spec: &Spec) -> Result<Vec<OccupancyRow>, Problem> {
+        if let Some((place, problem)) = self.check_constraints(spec, Some(model)).into_iter().next() {
+            return Err(problem.under(&place));
         }
+        let mut rows = Vec::new();
+        for (index, constraint) in self.constraints.iter().enumerate() {
+            let of_one = constraint.linear_rows(spec, Some(model)).ok_or_else(|| {
+                let name = constraint.typetag_name();
+                Problem::at(format!("constraints[{index}]"), format!("{name} is not linear in occupancies here"))
+                    .help("leave it to the scenario's own constraints, which judge what was planned")
+            })?;
+            rows.extend(of_one);
+        }
+        Ok(rows)
+    }
+
+    /// What constraints find, and where each stands.
+    fn check_constraints(&self, spec: &Spec, model: Option<&TabularModel>) -> Vec<(String, Problem)> {
+        let of_one = |(index, constraint): (usize, &Box<dyn Constraint>)| {
+            let place = format!("constraints[{index}].{}", constraint.typetag_name());
+            constraint.check(spec, model).into_iter().map(move |problem| (place.clone(), problem))
+        };
+        self.constraints.iter().enumerate().flat_map(of_one).collect()
+    }
+
+    fn check_welfare(&self, groups: usize) -> Vec<Problem> {
+        let Some(welfare) = &self.welfare else { return Vec::new() };
+        let name = welfare.typetag_name();
+        let place = format!("welfare.{name}");
+        let mut problems: Vec<_> = welfare.check(groups).into_iter().map(|problem| problem.under(&place)).collect();
+        if problems.is_empty() && welfare.linear_rows(groups).is_none() {
+            let help = "MaxMin, GeneralizedGini, GiniWelfare, Cvar, WorstGroup or Utilitarian";
+            problems
+                .push(Problem::at("welfare", format!("{name} is not linear by pieces, so no programme")).help(help));
+        }
+        problems
     }
 }
 
@@ -133,14 +188,27 @@ impl Optimizer for FairLp {
             let message = format!("{} frequencies for {groups} groups", self.frequencies.len());
             problems.push(Problem::at("frequencies", message).help("one per group, or none"));
         }
+        problems.extend(self.check_welfare(groups));
+        let joint = [("welfare", self.welfare.is_some()), ("constraints", !self.constraints.is_empty())];
+        for (field, _) in joint.into_iter().filter(|(_, there)| *there && self.reading == Reading::TaskConditioned) {
+            let message = "it looks at all tasks together, and with reading: TaskConditioned each is planned alone";
+            problems.push(Problem::at(field, message).help("reading: Shared"));
+        }
+        // What a constraint has against this environment as a whole is asked with the model, when the run begins.
+        let of_fields = self.check_constraints(spec, None).into_iter().filter(|(_, problem)| !problem.path.is_empty());
+        problems.extend(of_fields.map(|(place, problem)| problem.under(&place)));
         problems
     }
 
     fn begin(&self, _policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let model = setting.model.expect("a scenario without a model is refused before");
-        let plan = self.problem(&model, &setting.spec).solve(self.solver);
-        let plan = plan.map_err(|error| Problem::at("", error.to_string()))?;
-        Ok(Box::new(Planner { policy: plan.policies[0].clone(), report: report(&plan, model.tasks) }))
+        let problem = self.problem(&model, &setting.spec)?;
+        let plan = problem.solve(self.solver).map_err(|error| Problem::at("", error.to_string()))?;
+        Ok(Box::new(Planner {
+            policy: plan.policies[0].clone(),
+            tolerances: problem.tolerances(),
+            report: report(&plan, model.tasks),
+        }))
     }
 }
 
@@ -159,6 +227,8 @@ fn report(plan: &FairPlan, tasks: usize) -> Vec<(String, f64)> {
 /// Plays what was planned.
 struct Planner {
     policy: TabularPolicy,
+    /// One per task; infinite where groups are not compared.
+    tolerances: Vec<f64>,
     report: Vec<(String, f64)>,
 }
 
@@ -169,6 +239,10 @@ impl Learner for Planner {
 
     fn update(&mut self, _rollout: &Rollout) -> Vec<(String, f64)> {
         self.report.clone()
+    }
+
+    fn references(&self, _episodes: u64) -> Vec<Reference> {
+        tolerances(&self.tolerances)
     }
 
     fn snapshot(&self) -> Vec<u8> {

@@ -2,9 +2,10 @@
 
 use super::chain::{Chain, chances_of};
 use super::pi0::{Pi0, chains};
-use super::problem::{FairProblem, PlanError, gap};
+use super::problem::{FairProblem, Names, PlanError, gap};
 use super::program::Solver;
 use isonomy_engine::policy::TabularPolicy;
+use isonomy_engine::reference::Reference;
 use serde::{Deserialize, Serialize};
 
 /// A gap may exceed its tolerance by this much before it counts: rounding.
@@ -17,8 +18,11 @@ pub struct Judge {
     rewards: Vec<Vec<Vec<f64>>>,
     epsilon: Vec<f64>,
     weights: Vec<f64>,
+    names: Names,
     /// What the best fair policies earn.
     pub fair_optimum: f64,
+    /// What each group earns in each task under one of them, `[groups, tasks]`; others may share it out differently.
+    fair_returns: Vec<f64>,
     /// The policy that is known to be fair.
     pub pi0: TabularPolicy,
     /// What it earns.
@@ -86,7 +90,9 @@ impl Judge {
             rewards: rewards.map(|group| group.chunks_exact(cells).map(<[f64]>::to_vec).collect()).collect(),
             epsilon: fair.epsilon.clone(),
             weights: fair.weights.clone(),
+            names: fair.names.clone(),
             fair_optimum: optimum.objective,
+            fair_returns: optimum.returns,
             pi0: pi0.policy(&strict).map_err(Unjudgeable::Pi0)?,
             pi0_worth: 0.0,
         };
@@ -115,6 +121,31 @@ impl Judge {
         }
     }
 
+    /// What the report draws beside the record: tolerances, a fair optimum, and the regret of playing π⁰ for ever in
+    /// iterations of so many episodes. `delta` is the chance of violations that a theory allows.
+    pub fn references(&self, episodes: u64, delta: Option<f64>) -> Vec<Reference> {
+        let (tasks, advantage) = (self.epsilon.len(), self.fair_optimum - self.pi0_worth);
+        let mut references = tolerances(&self.epsilon);
+        for (group, earned) in self.names.groups.iter().zip(self.fair_returns.chunks_exact(tasks)) {
+            let label = |group: &str| format!("{group} in a fair optimum");
+            let total = earned.iter().sum();
+            references.push(Reference::level(format!("groups.{group}.return_mean"), label(group), total));
+            for (task, &earned) in self.names.tasks.iter().zip(earned) {
+                let metric = format!("groups.{group}.tasks.{task}.return_mean");
+                references.push(Reference::level(metric, label(group), earned));
+            }
+        }
+        references.extend([
+            Reference::slope("regret", "always π⁰", advantage * episodes as f64),
+            Reference::root("regret", "growing with √episodes"),
+            Reference::slope("regret_pi0", "the fair optimum", -advantage * episodes as f64),
+            Reference::level("violations", "none", 0.0),
+        ]);
+        references.extend(delta.map(|delta| Reference::level("violation_share", "δ of the theory", delta)));
+        references.push(Reference::level("pi0_share", "always π⁰", 1.0));
+        references
+    }
+
     /// Enters episodes of one policy into the record.
     pub fn enter(&self, tally: &mut Tally, verdict: &Verdict, episodes: u64, is_pi0: bool) {
         tally.episodes += episodes;
@@ -123,4 +154,10 @@ impl Judge {
         tally.regret += episodes as f64 * (self.fair_optimum - verdict.worth);
         tally.regret_pi0 += episodes as f64 * (self.pi0_worth - verdict.worth);
     }
+}
+
+/// Lines for the gaps of tasks: all that are finite.
+pub(super) fn tolerances(epsilon: &[f64]) -> Vec<Reference> {
+    let of_task = |(task, &epsilon)| Reference::level(format!("gap_task_{}", task + 1), "tolerance", epsilon);
+    epsilon.iter().enumerate().map(of_task).filter(Reference::is_finite).collect()
 }

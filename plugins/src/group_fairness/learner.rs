@@ -9,6 +9,7 @@ use super::program::{Part, Program, Solver};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::Learner;
 use isonomy_engine::policy::{PolicyRef, TabularPolicy};
+use isonomy_engine::reference::Reference;
 use isonomy_engine::rollout::Rollout;
 use isonomy_engine::spec::Spec;
 use schemars::JsonSchema;
@@ -56,6 +57,10 @@ pub(super) struct Caution {
     pub(super) alpha: f64,
     /// The gap of π⁰.
     pub(super) epsilon_0: f64,
+    /// Chance that the radius does not hold; with a radius that is scaled down, nobody knows.
+    pub(super) delta: f64,
+    /// Whether policies that turn out to be fairer than π⁰ take its place.
+    pub(super) bootstraps: bool,
 }
 
 /// Everything about a learner that does not change.
@@ -90,6 +95,18 @@ struct State {
     tally: Tally,
     lp_solves: u64,
     lp_failures: u64,
+    /// What has taken the place of the first π⁰.
+    successor: Option<Successor>,
+}
+
+/// A policy that has taken the place of π⁰.
+#[derive(Serialize, Deserialize)]
+struct Successor {
+    policy: TabularPolicy,
+    /// The gap that was certified when it did.
+    gap: f64,
+    /// How many there have been, this one included.
+    count: u64,
 }
 
 /// What planning came to.
@@ -115,6 +132,7 @@ impl FairLearner {
             tally: Tally::default(),
             lp_solves: 0,
             lp_failures: 0,
+            successor: None,
         };
         let horizon = method.model.horizon;
         let pi0 = (0..method.model.groups).map(|group| chances_of(&judge.pi0, group, horizon)).collect();
@@ -125,10 +143,13 @@ impl FairLearner {
     }
 
     fn plan(&mut self) {
-        let outcome = match self.method.rule {
-            Rule::Pi0 => return,
-            Rule::Cautious(_) | Rule::CertaintyEquivalent => self.outcome(),
-        };
+        if matches!(self.method.rule, Rule::Pi0) {
+            return;
+        }
+        let program = self.method.program(&self.state.counts);
+        self.bootstrap(&program);
+        let outcome = self.outcome(program);
+        let pi0 = self.state.successor.as_ref().map_or(&self.judge.pi0, |successor| &successor.policy).clone();
         let state = &mut self.state;
         state.counts.planned();
         state.lp_solves += u64::from(!matches!(outcome, Outcome::TooEarly));
@@ -137,19 +158,39 @@ impl FairLearner {
             Outcome::Planned(policy) => policy,
             // Without caution there is no better fallback than what was played so far.
             Outcome::Failed if matches!(self.method.rule, Rule::CertaintyEquivalent) => return,
-            Outcome::Failed | Outcome::TooEarly => self.judge.pi0.clone(),
+            Outcome::Failed | Outcome::TooEarly => pi0.clone(),
         };
         if policy != state.policy {
             state.verdict = self.judge.verdict(&policy);
             state.policy = policy;
         }
-        state.plays_pi0 = state.policy == self.judge.pi0;
+        state.plays_pi0 = state.policy == pi0;
     }
 
-    fn outcome(&self) -> Outcome {
-        let program = self.method.program(&self.state.counts);
+    /// Puts the policy that was played in the place of π⁰ where its gap is certified to be smaller.
+    fn bootstrap(&mut self, program: &Program) {
+        let Rule::Cautious(caution) = &self.method.rule else { return };
+        let state = &self.state;
+        if !caution.bootstraps || state.plays_pi0 {
+            return;
+        }
+        let groups = 0..program.parts.len();
+        let played: Vec<_> = groups.map(|group| chances_of(&state.policy, group, self.method.model.horizon)).collect();
+        let gap = certified(program, &played).fold(0.0, f64::max);
+        if gap < self.epsilon_0(caution) {
+            let count = state.successor.as_ref().map_or(0, |successor| successor.count) + 1;
+            self.state.successor = Some(Successor { policy: state.policy.clone(), gap, count });
+        }
+    }
+
+    /// The gap of π⁰ as it is now.
+    fn epsilon_0(&self, caution: &Caution) -> f64 {
+        self.state.successor.as_ref().map_or(caution.epsilon_0, |successor| successor.gap)
+    }
+
+    fn outcome(&self, program: Program) -> Outcome {
         if let Rule::Cautious(caution) = &self.method.rule
-            && !self.passes(&program, caution.epsilon_0)
+            && !self.passes(&program, self.epsilon_0(caution))
         {
             return Outcome::TooEarly;
         }
@@ -163,10 +204,23 @@ impl FairLearner {
     /// Whether π⁰ itself is seen to be fair, with half of the room between its gap and the tolerance to spare. Then it
     /// satisfies every row, so the programme has a solution.
     fn passes(&self, program: &Program, epsilon_0: f64) -> bool {
-        let occupancies: Vec<Vec<f64>> =
-            program.parts.iter().zip(&self.pi0).map(|(part, chances)| part.chain.occupancy(chances)).collect();
-        program.rows.iter().all(|row| program.activity(&occupancies, row) <= (row.limit + epsilon_0) / 2.0)
+        let limits = program.rows.iter().map(|row| (row.limit + epsilon_0) / 2.0);
+        let within = |pi0: &[Vec<f64>]| certified(program, pi0).zip(limits).all(|(gap, limit)| gap <= limit);
+        match &self.state.successor {
+            None => within(&self.pi0),
+            Some(Successor { policy, .. }) => {
+                let of_group = |group| chances_of(policy, group, self.method.model.horizon);
+                within(&(0..program.parts.len()).map(of_group).collect::<Vec<_>>())
+            }
+        }
     }
+}
+
+/// The most that each row of a programme can come to under policies given as chances, by what has been seen.
+fn certified(program: &Program, chances: &[Vec<f64>]) -> impl Iterator<Item = f64> {
+    let parts = program.parts.iter().zip(chances);
+    let occupancies: Vec<Vec<f64>> = parts.map(|(part, chances)| part.chain.occupancy(chances)).collect();
+    program.rows.iter().map(move |row| program.activity(&occupancies, row))
 }
 
 impl Method {
@@ -191,7 +245,7 @@ impl Method {
         Program {
             parts: (0..self.model.groups).map(part).collect(),
             rows: pairs(&comparisons, &vec![1.0; groups.len()], &groups),
-            levels: 0,
+            levels: Vec::new(),
         }
     }
 
@@ -249,18 +303,28 @@ impl Learner for FairLearner {
         let gaps = self.state.verdict.gaps.clone();
         self.learn(rollout);
         let State { tally, lp_solves, lp_failures, .. } = &self.state;
-        let mut report = Vec::with_capacity(9 + gaps.len());
+        let mut report = Vec::with_capacity(11 + gaps.len());
         let mut say = |name: &str, value: f64| report.push((name.to_owned(), value));
         say("regret", tally.regret);
         say("regret_pi0", tally.regret_pi0);
+        let episodes = tally.episodes.max(1) as f64;
+        say("regret_per_root", tally.regret / episodes.sqrt());
         say("violations", tally.violations as f64);
-        say("pi0_share", tally.pi0_episodes as f64 / tally.episodes.max(1) as f64);
+        say("violation_share", tally.violations as f64 / episodes);
+        say("pi0_share", tally.pi0_episodes as f64 / episodes);
         say("lp_solves", *lp_solves as f64);
         say("lp_failures", *lp_failures as f64);
         say("fair_optimum", self.judge.fair_optimum);
         say("gap", gaps.iter().copied().fold(0.0, f64::max));
         for (task, gap) in gaps.iter().enumerate() {
             report.push((format!("gap_task_{}", task + 1), *gap));
+        }
+        if let Rule::Cautious(caution) = &self.method.rule
+            && caution.bootstraps
+        {
+            let replacements = self.state.successor.as_ref().map_or(0, |successor| successor.count);
+            report.push(("pi0_replacements".to_owned(), replacements as f64));
+            report.push(("epsilon_0".to_owned(), self.epsilon_0(caution)));
         }
         report
     }
@@ -273,6 +337,11 @@ impl Learner for FairLearner {
             self.plan();
         }
         doubled
+    }
+
+    fn references(&self, episodes: u64) -> Vec<Reference> {
+        let delta = if let Rule::Cautious(caution) = &self.method.rule { Some(caution.delta) } else { None };
+        self.judge.references(episodes, delta)
     }
 
     fn snapshot(&self) -> Vec<u8> {

@@ -9,17 +9,17 @@ use good_lp::{
 };
 
 pub(super) fn by_microlp(program: &Program) -> Result<Solution, LpError> {
-    let Written { variables, objective, constraints, groups, .. } = Written::new(program);
+    let Written { variables, objective, constraints, groups, levels, .. } = Written::new(program);
     let model = constraints.into_iter().fold(variables.maximise(objective).using(microlp), |mut model, constraint| {
         model.add_constraint(constraint);
         model
     });
     let solved = model.solve().map_err(fault)?;
-    Ok(read(program, &groups, |variable| solved.value(variable), None))
+    Ok(read(program, &groups, &levels, |variable| solved.value(variable), None))
 }
 
 pub(super) fn by_clarabel(program: &Program) -> Result<Solution, LpError> {
-    let Written { variables, objective, constraints, groups, stands } = Written::new(program);
+    let Written { variables, objective, constraints, groups, levels, stands } = Written::new(program);
     let mut model = variables.maximise(objective).using(clarabel);
     model.settings().tol_feas(1e-10).tol_gap_abs(1e-10).tol_gap_rel(1e-10);
     let references: Vec<_> = constraints.into_iter().map(|constraint| model.add_constraint(constraint)).collect();
@@ -28,7 +28,7 @@ pub(super) fn by_clarabel(program: &Program) -> Result<Solution, LpError> {
     // The price of an equality belongs to the one of its two rows that would be worth loosening.
     let price = |(at, sign): (usize, f64)| (sign * duals.dual(references[at].clone())).max(0.0);
     let prices = stands.into_iter().map(|stands| stands.map_or(0.0, price)).collect();
-    Ok(read(program, &groups, |variable| solved.value(variable), Some(prices)))
+    Ok(read(program, &groups, &levels, |variable| solved.value(variable), Some(prices)))
 }
 
 fn fault(error: ResolutionError) -> LpError {
@@ -47,6 +47,7 @@ struct Written {
     stands: Vec<Option<(usize, f64)>>,
     /// `[horizon, states, actions]` per group.
     groups: Vec<Vec<Variable>>,
+    levels: Vec<Variable>,
 }
 
 impl Written {
@@ -57,11 +58,12 @@ impl Written {
             .iter()
             .map(|part| variables.add_vector(variable().min(0.0), part.chain.occupancy_len()))
             .collect();
-        let levels = variables.add_vector(variable(), program.levels);
+        let levels = variables.add_vector(variable(), program.levels.len());
         let mut objective = Expression::default();
         for (part, group) in program.parts.iter().zip(&groups) {
             add(&mut objective, 1.0, &part.objective, group);
         }
+        program.levels.iter().zip(&levels).for_each(|(adds, level)| objective.add_mul(*adds, *level));
         let (mut constraints, mut stands): (Vec<Constraint>, Vec<Option<(usize, f64)>>) = (Vec::new(), Vec::new());
         let mut equalities = Equalities::default();
         for (index, row) in program.rows.iter().enumerate() {
@@ -85,7 +87,7 @@ impl Written {
         for (part, group) in program.parts.iter().zip(&groups) {
             constraints.extend(part.chain.flow(group));
         }
-        Written { variables, objective, constraints, stands, groups }
+        Written { variables, objective, constraints, stands, groups, levels }
     }
 }
 
@@ -112,7 +114,7 @@ impl Equalities {
     /// Whether a row follows from those before it; remembers it if not.
     fn imply(&mut self, row: &Row, program: &Program) -> bool {
         let signals = program.parts.iter().map(|part| part.signals.len()).max().unwrap_or(0);
-        let variables = program.parts.len() * signals + program.levels;
+        let variables = program.parts.len() * signals + program.levels.len();
         let mut left = vec![0.0; variables + 1];
         row.terms.iter().for_each(|&(group, signal, factor)| left[group * signals + signal] += factor);
         row.levels.iter().for_each(|&(level, factor)| left[variables - 1 - level] += factor);
@@ -173,13 +175,14 @@ impl super::chain::Chain {
 fn read(
     program: &Program,
     groups: &[Vec<Variable>],
+    levels: &[Variable],
     value: impl Fn(Variable) -> f64,
     prices: Option<Vec<f64>>,
 ) -> Solution {
     let of_group = |group: &Vec<Variable>| group.iter().map(|&variable| value(variable).max(0.0)).collect();
     let occupancies: Vec<Vec<f64>> = groups.iter().map(of_group).collect();
-    let earned = program.parts.iter().zip(&occupancies);
-    let objective = earned.map(|(part, occupancy)| part.chain.pays(occupancy, &part.objective)).sum();
-    let columns = groups.iter().map(Vec::len).sum::<usize>() + program.levels;
-    Solution { objective, occupancies, prices, iterations: 1, columns }
+    let levels: Vec<f64> = levels.iter().map(|&level| value(level)).collect();
+    let objective = program.worth(&occupancies, &levels);
+    let columns = groups.iter().map(Vec::len).sum::<usize>() + levels.len();
+    Solution { objective, occupancies, levels, prices, iterations: 1, columns }
 }

@@ -23,8 +23,9 @@ use std::num::NonZeroU64;
 /// spare, and where the programme fails, π⁰ is played.
 /// Song, Jiang, Chandra & Zhang, arXiv 2503.07817; Satija, Lazaric, Pirotta & Pineau, TMLR 04/2023 (one task);
 /// Liu, Zhou, Kalathil, Kumar & Tian, arXiv 2106.02684 (the ancestor).
-/// Reports `regret` against the fair optimum and `regret_pi0` against π⁰ (both summed over episodes), `violations`
-/// (episodes whose gap exceeds ε), `pi0_share`, `lp_solves`, `lp_failures`, `fair_optimum`, `gap` and `gap_task_N`. All
+/// Reports `regret` against the fair optimum and `regret_pi0` against π⁰ (both summed over episodes), `regret_per_root`
+/// (the first over √episodes), `violations` (episodes whose gap exceeds ε) and `violation_share` of all, `pi0_share`, `lp_solves`, `lp_failures`, `fair_optimum`, `gap` and `gap_task_N`; with a bootstrapped π⁰
+/// `pi0_replacements` and `epsilon_0` as it is now. All
 /// are judged by exact returns of the policy that acted, never by samples.
 ///
 /// Surprises: with `beta_scale` below 1 nothing is guaranteed, and with 1 nothing is learned in any number of episodes
@@ -135,6 +136,8 @@ impl OptPess {
             radius: Radius::new(size, self.episodes.get(), self.delta.get(), self.beta_scale.get()),
             alpha: self.alpha.of(size, all, eta),
             epsilon_0: self.epsilon_0.get(),
+            delta: self.delta.get(),
+            bootstraps: matches!(self.pi0, Pi0::Bootstrapped { .. }),
             widths,
         }
     }

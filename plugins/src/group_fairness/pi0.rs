@@ -39,6 +39,14 @@ pub enum Pi0 {
         /// The optimum's chance.
         share: Probability,
     },
+    /// RESEARCH: nothing but a null policy is known, one action, always, that earns nobody much. `OptPess` begins with it, and
+    /// whenever it plans, the policy it has played takes the place of π⁰ if the gap that its counts certify is below ε₀,
+    /// which from then on is that gap. As long as the radius holds, so does the certificate, and no episode is unfair; but
+    /// nobody has shown how large the regret can be. For other optimisers the same as `Always`.
+    Bootstrapped {
+        /// The action of the null policy.
+        action: u32,
+    },
 }
 
 /// A state and an action.
@@ -73,7 +81,9 @@ impl Pi0 {
                 };
                 outside.map(refused).into_iter().collect()
             }
-            Pi0::Always(action) | Pi0::Mixed { action, .. } => no_action(*action).into_iter().collect(),
+            Pi0::Always(action) | Pi0::Mixed { action, .. } | Pi0::Bootstrapped { action } => {
+                no_action(*action).into_iter().collect()
+            }
         }
     }
 
@@ -83,7 +93,7 @@ impl Pi0 {
         match self {
             Pi0::Planned { goals } => planned(fair, &without_goals(model, goals), false),
             Pi0::PlannedWithoutGoals { goals } => planned(fair, &without_goals(model, goals), true),
-            Pi0::Always(action) => {
+            Pi0::Always(action) | Pi0::Bootstrapped { action } => {
                 let chains = chains(model);
                 let chances: Vec<Vec<f64>> = chains.iter().map(|chain| always(chain, *action)).collect();
                 Ok(policy_of(&chains, &chances))

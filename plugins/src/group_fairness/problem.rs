@@ -2,9 +2,11 @@
 
 use super::chain::{Chain, policy_of};
 use super::program::{LpError, Part, Program, Row, Solution, Solver};
+use isonomy_engine::constraint::{OccupancyRow, Signal};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::spec::Spec;
+use isonomy_engine::welfare::{LinearRow, LinearRows};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,10 @@ pub struct FairProblem<'a> {
     pub rows: Rows,
     /// What groups and tasks are called in reports.
     pub names: Names,
+    /// Maximised in place of the sum: a welfare of what groups earn, each by its weights, as a linear programme.
+    pub welfare: Option<LinearRows>,
+    /// Rows beside those of the comparison.
+    pub constraints: Vec<OccupancyRow>,
 }
 
 /// What groups and tasks are called in reports.
@@ -188,7 +194,20 @@ impl<'a> FairProblem<'a> {
             reading: Reading::Shared,
             rows: Rows::Pairs,
             names: Names::numbered(model.groups, model.tasks),
+            welfare: None,
+            constraints: Vec::new(),
         }
+    }
+
+    /// How far groups may be apart in each task on its own; infinite where they are not compared in it.
+    pub fn tolerances(&self) -> Vec<f64> {
+        let mut tolerances = vec![f64::INFINITY; self.model.tasks];
+        for (tasks, epsilon) in self.compare.among(&Vec::from_iter(0..self.model.tasks), &self.epsilon) {
+            if let [task] = tasks[..] {
+                tolerances[task] = epsilon;
+            }
+        }
+        tolerances
     }
 
     /// Finds the best fair policies.
@@ -223,13 +242,14 @@ impl<'a> FairProblem<'a> {
             let rewards = &model.reward[group * model.tasks * cells..][..model.tasks * cells];
             let signals: Vec<Vec<f64>> = rewards.chunks_exact(cells).map(<[f64]>::to_vec).collect();
             let mut objective = vec![0.0; cells];
+            let share = self.welfare.as_ref().map_or(1.0, |welfare| welfare.utilities[group]);
             for &task in tasks {
-                let weight = self.weights[group * model.tasks + task];
+                let weight = share * self.weights[group * model.tasks + task];
                 objective.iter_mut().zip(&signals[task]).for_each(|(sum, reward)| *sum += weight * reward);
             }
             Part { chain: chain.clone(), objective, signals }
         };
-        let parts = chains.iter().enumerate().map(part).collect();
+        let mut parts: Vec<Part> = chains.iter().enumerate().map(part).collect();
         let compared = self.compare.among(tasks, &self.epsilon);
         let pair = |(tasks, limit): (Vec<usize>, f64)| Comparison {
             name: self.names.sum(&tasks),
@@ -238,11 +258,49 @@ impl<'a> FairProblem<'a> {
             limit,
         };
         let comparisons: Vec<Comparison> = compared.into_iter().map(pair).collect();
-        let (rows, levels) = match self.rows {
-            Rows::Pairs => (pairs(&comparisons, &self.scales, &self.names.groups), 0),
-            Rows::Bounds => (self.bounds(&comparisons), comparisons.len()),
+        let (mut rows, mut levels) = match self.rows {
+            Rows::Pairs => (pairs(&comparisons, &self.scales, &self.names.groups), Vec::new()),
+            Rows::Bounds => (self.bounds(&comparisons), vec![0.0; comparisons.len()]),
         };
+        rows.extend(self.constraint_rows(&mut parts));
+        if let Some(welfare) = &self.welfare {
+            rows.extend(welfare.rows.iter().map(|row| self.welfare_row(row, tasks, levels.len())));
+            levels.extend(&welfare.levels);
+        }
         Program { parts, rows, levels }
+    }
+
+    /// The rows of constraints. What they speak of beside returns becomes a signal of its group.
+    fn constraint_rows(&self, parts: &mut [Part]) -> Vec<Row> {
+        let mut known: Vec<Vec<Signal>> = vec![(0..self.model.tasks).map(Signal::Return).collect(); parts.len()];
+        let mut place = |group: usize, signal: Signal| {
+            known[group].iter().position(|other| *other == signal).unwrap_or_else(|| {
+                known[group].push(signal);
+                parts[group].signals.push(signal.pays(self.model, group));
+                known[group].len() - 1
+            })
+        };
+        let mut row = |row: &OccupancyRow| Row {
+            name: row.name.clone(),
+            terms: row.terms.iter().map(|&(group, signal, factor)| (group, place(group, signal), factor)).collect(),
+            levels: Vec::new(),
+            limit: row.limit,
+        };
+        self.constraints.iter().map(&mut row).collect()
+    }
+
+    /// A row of the welfare, whose levels stand behind `before` others.
+    fn welfare_row(&self, row: &LinearRow, tasks: &[usize], before: usize) -> Row {
+        let of_group = |&(group, factor): &(usize, f64)| {
+            let weights = tasks.iter().map(move |&task| (task, self.weights[group * self.model.tasks + task]));
+            weights.map(move |(task, weight)| (group, task, factor * weight))
+        };
+        Row {
+            name: "welfare".to_owned(),
+            terms: row.utilities.iter().flat_map(of_group).collect(),
+            levels: row.levels.iter().map(|&(level, factor)| (before + level, factor)).collect(),
+            limit: 0.0,
+        }
     }
 
     /// `l ≤ J_z ≤ l + ε` for every group, one level `l` per comparison.
@@ -265,7 +323,7 @@ impl<'a> FairProblem<'a> {
     }
 
     fn plan(&self, program: &Program, tasks: &[usize], solution: Solution) -> FairPlan {
-        let Solution { objective, occupancies, prices, iterations, columns } = solution;
+        let Solution { objective, occupancies, prices, iterations, columns, .. } = solution;
         let model = self.model;
         let returns = (0..model.groups).flat_map(|group| (0..model.tasks).map(move |task| (group, task)));
         let returns = returns.map(|(group, task)| match tasks.contains(&task) {
@@ -288,7 +346,9 @@ impl<'a> FairProblem<'a> {
                 + row.levels.iter().map(|&(of, factor)| factor * level(of)).sum::<f64>(),
             price: prices.as_ref().map(|prices| prices[index]),
         };
-        let rows = program.rows.iter().enumerate().map(report).collect();
+        // What defines the welfare limits nobody.
+        let limiting = program.rows.len() - self.welfare.as_ref().map_or(0, |welfare| welfare.rows.len());
+        let rows = program.rows[..limiting].iter().enumerate().map(report).collect();
         let policies = vec![policy_of(&chains, &chances)];
         FairPlan { policies, occupancies: vec![occupancies], objective, returns, rows, iterations, columns }
     }

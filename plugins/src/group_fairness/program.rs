@@ -8,15 +8,15 @@ use super::{dantzig_wolfe, occupancy_lp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Maximises what all parts earn together, subject to rows on what their signals pay.
+/// Maximises what all parts earn together and what the levels add, subject to rows on what the parts' signals pay.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// One per group.
     pub parts: Vec<Part>,
     /// What joins them.
     pub rows: Vec<Row>,
-    /// Free numbers that rows may use beside returns.
-    pub levels: usize,
+    /// Free numbers that rows may use beside returns: what a unit of each adds to the objective.
+    pub levels: Vec<f64>,
 }
 
 /// One group of a [`Program`].
@@ -59,10 +59,12 @@ pub enum Solver {
 /// The best occupancies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solution {
-    /// What all parts earn.
+    /// What all parts earn, and what the levels add.
     pub objective: f64,
     /// `[horizon, states, actions]` per part.
     pub occupancies: Vec<Vec<f64>>,
+    /// Value of every level.
+    pub levels: Vec<f64>,
     /// What one more unit of each row's limit would be worth; none from a solver that does not say.
     pub prices: Option<Vec<f64>>,
     /// Times that policies were generated; 1 where there is nothing to generate.
@@ -101,6 +103,13 @@ impl Program {
             Solver::Microlp => occupancy_lp::by_microlp(self),
             Solver::Clarabel => occupancy_lp::by_clarabel(self),
         }
+    }
+
+    /// What occupancies and levels are worth.
+    pub(super) fn worth(&self, occupancies: &[Vec<f64>], levels: &[f64]) -> f64 {
+        let parts = self.parts.iter().zip(occupancies);
+        let earned: f64 = parts.map(|(part, occupancy)| part.chain.pays(occupancy, &part.objective)).sum();
+        earned + self.levels.iter().zip(levels).map(|(adds, level)| adds * level).sum::<f64>()
     }
 
     /// What a group earns of a signal under an occupancy.

@@ -262,7 +262,7 @@ const fn bad(text: &'static str, strict: bool) -> Notion {
     Notion { text, inequality: true, monotone: false, strict, scale_free: true }
 }
 
-const SHELF: [Notion; 29] = [
+const SHELF: [Notion; 31] = [
     good(r#"{"Utilitarian": ()}"#, false),
     good(r#"{"MaxMin": ()}"#, false),
     good(r#"{"AlphaFair": (alpha: 0.5)}"#, true),
@@ -281,6 +281,8 @@ const SHELF: [Notion; 29] = [
     good(r#"{"PMean": (power: 0)}"#, true),
     good(r#"{"PMean": (power: -1)}"#, true),
     good(r#"{"GiniWelfare": ()}"#, true),
+    good(r#"{"Equitable": (p: 1, target: 10)}"#, false),
+    good(r#"{"Equitable": (p: 3, target: 10)}"#, true),
     bad(r#"{"Gini": ()}"#, true),
     bad(r#"{"CoefficientOfVariation": ()}"#, true),
     bad(r#"{"TheilT": ()}"#, true),

@@ -4,6 +4,8 @@ mod alpha_fair;
 mod atkinson;
 mod coefficient_of_variation;
 mod cvar;
+/// The Equitable Objective, of utilities and of regrets.
+pub mod equitable;
 mod generalized_entropy;
 mod generalized_gini;
 mod gini;
@@ -26,6 +28,7 @@ pub use alpha_fair::AlphaFair;
 pub use atkinson::Atkinson;
 pub use coefficient_of_variation::CoefficientOfVariation;
 pub use cvar::Cvar;
+pub use equitable::Equitable;
 pub use generalized_entropy::GeneralizedEntropy;
 pub use generalized_gini::GeneralizedGini;
 pub use gini::Gini;

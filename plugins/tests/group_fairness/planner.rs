@@ -2,10 +2,12 @@
 
 use crate::instances::{self, THREE, TWO};
 use crate::learners::{read, spec};
+use isonomy_engine::constraint::{Constraint, Exact, Judged};
 use isonomy_engine::model::TabularModel;
 use isonomy_engine::optimizer::{Optimizer, Setting};
 use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::rollout::Rollout;
+use isonomy_engine::welfare::Welfare;
 use isonomy_plugins::group_fairness::{
     Compare, FairLp, FairPlan, FairProblem, LpError, PlanError, Reading, Rows, Solver,
 };
@@ -37,12 +39,17 @@ fn solved(problem: &FairProblem) -> FairPlan {
 
 /// What a policy earns, by a forward pass of this test's own.
 fn returns(model: &TabularModel, policy: &TabularPolicy, group: usize) -> Vec<f64> {
+    returns_of(model, group, |step, state| policy.chances(policy.cell(step, group, state)))
+}
+
+/// The same for chances of actions given by step and state.
+pub(crate) fn returns_of(model: &TabularModel, group: usize, act: impl Fn(usize, usize) -> Vec<f64>) -> Vec<f64> {
     let mut earned = vec![0.0; model.tasks];
     let mut here = model.start(group).to_vec();
     for step in 0..model.horizon {
         let mut next = vec![0.0; model.states];
         for (state, here) in here.iter().enumerate() {
-            for (action, chance) in policy.chances(policy.cell(step, group, state)).into_iter().enumerate() {
+            for (action, chance) in act(step, state).into_iter().enumerate() {
                 let share = here * chance;
                 (0..model.tasks).for_each(|task| earned[task] += share * model.reward(group, task, state, action));
                 next.iter_mut().zip(model.next(group, state, action)).for_each(|(to, chance)| *to += share * chance);
@@ -336,13 +343,118 @@ fn many_groups_and_states_take_seconds() {
     assert!(seconds < 60.0, "{seconds} s");
 }
 
+fn welfare(text: &str) -> Box<dyn Welfare> {
+    read(text)
+}
+
+/// Every welfare that is linear by pieces.
+const LINEAR: [&str; 7] = [
+    r#"{"Utilitarian": ()}"#,
+    r#"{"MaxMin": ()}"#,
+    r#"{"GeneralizedGini": ()}"#,
+    r#"{"GiniWelfare": ()}"#,
+    r#"{"Cvar": (share: 0.4)}"#,
+    r#"{"Leximin": (ratio: 0.1)}"#,
+    r#"{"WorstGroup": (rate: 0.1)}"#,
+];
+
+/// The optimum by all solvers; the planned returns have the welfare that was promised.
+fn best(problem: &FairProblem, welfare: &dyn Welfare, what: &str) -> FairPlan {
+    let groups = problem.model.groups;
+    let problem = FairProblem { welfare: welfare.linear_rows(groups), ..problem.clone() };
+    assert!(problem.welfare.is_some(), "{what}");
+    let plan = solved(&problem);
+    let worth = plan.returns.iter().zip(&problem.weights).map(|(earned, weight)| earned * weight).collect::<Vec<_>>();
+    let totals: Vec<f64> = worth.chunks_exact(problem.model.tasks).map(|tasks| tasks.iter().sum()).collect();
+    near(welfare.value(&totals).expect("in its domain"), plan.objective, 1e-6, what);
+    plan
+}
+
+#[test]
+fn any_linear_welfare_can_be_planned_for() {
+    let model = instances::multi_task();
+    let free = FairProblem::new(&model, f64::INFINITY);
+    near(best(&free, &*welfare(LINEAR[0]), "sum").objective, 15.710153, DIGITS, "sum");
+    near(best(&free, &*welfare(LINEAR[1]), "max-min").objective, 5.251642, DIGITS, "max-min over group totals");
+    // Without a comparison every group has its optimum whatever the welfare: 5.251642 and 10.458511.
+    near(best(&free, &*welfare(LINEAR[2]), "GGF").objective, 5.251642 + 10.458511 / 2.0, DIGITS, "GGF");
+    // A comparison sets them against each other.
+    let fair = FairProblem::new(&model, 0.5);
+    near(best(&fair, &*welfare(LINEAR[0]), "sum").objective, 10.883288, DIGITS, "fair sum");
+    let worst = best(&fair, &*welfare(LINEAR[1]), "max-min");
+    assert!(worst.objective > 4.95 && worst.objective <= 5.251643, "{}", worst.objective);
+    assert!(worst.rows.iter().all(|row| row.name != "welfare"), "what defines the welfare is no limit");
+}
+
+#[test]
+fn welfare_and_constraints_on_random_models() {
+    for seed in 0..12 {
+        let groups = 2 + seed as usize % 3;
+        let model = instances::random(500 + seed, (groups, 1 + seed as usize % 2, 4, 2, 2 + seed as usize % 4), 2);
+        let named = spec(&model);
+        let fair = FairProblem::new(&model, 0.2 + 0.2 * seed as f64);
+        for text in LINEAR {
+            best(&fair, &*welfare(text), &format!("{text}, seed {seed}"));
+        }
+        let limits = [r#"{"StepwiseParity": (action: 1, epsilon: [0.2])}"#, r#"{"FourFifths": (ratio: 0.5)}"#];
+        let rows = limits
+            .iter()
+            .flat_map(|text| read::<Box<dyn Constraint>>(text).linear_rows(&named, Some(&model)).expect("linear"));
+        let constrained = FairProblem { constraints: rows.collect(), ..FairProblem::new(&model, f64::INFINITY) };
+        let plan = best(&constrained, &*welfare(LINEAR[1]), &format!("constrained, seed {seed}"));
+        let returns = model.evaluate(&named, &plan.policies[0]);
+        let exact = Exact { spec: &named, model: &model, policy: &plan.policies[0] };
+        for text in limits {
+            let judged = Judged { returns: &returns, exact: Some(exact) };
+            let overruns = read::<Box<dyn Constraint>>(text).overruns(&judged).expect("everyone earns something");
+            assert!(overruns.iter().all(|row| row.value <= 1e-8), "{text}, seed {seed}: {overruns:?}");
+        }
+    }
+}
+
+/// The comparison written as a constraint is the comparison.
+#[test]
+fn parity_as_a_constraint() {
+    let model = instances::multi_task();
+    let named = spec(&model);
+    let rows = |text: &str| read::<Box<dyn Constraint>>(text).linear_rows(&named, Some(&model)).expect("linear");
+    let optimum = |text| {
+        let free = FairProblem::new(&model, f64::INFINITY);
+        solved(&FairProblem { constraints: rows(text), ..free }).objective
+    };
+    near(optimum(r#"{"ReturnParity": (epsilon: 0.5)}"#), 10.883288, DIGITS, "both tasks");
+    near(optimum(r#"{"ReturnParity": (epsilon: 0.5, tasks: [0])}"#), 10.939427, DIGITS, "task 1 only");
+    near(optimum(r#"{"ReturnParity": (epsilon: [inf, 0.5])}"#), 13.902651, DIGITS, "task 2 only");
+    near(optimum(r#"{"ReturnParity": (epsilon: 0.5, per_task: false)}"#), 11.003284, DIGITS, "sum only");
+}
+
+#[test]
+fn welfare_and_constraints_by_the_optimiser() {
+    let best = |text: &str| played(instances::multi_task(), text).unwrap_or_else(|said| panic!("{text}: {said}"));
+    let text = r#"(epsilon: inf, welfare: {"MaxMin": ()}, constraints: [{"ReturnParity": (epsilon: 0.5)}])"#;
+    let objective = best(text).iter().find(|(name, _)| name == "objective").map(|(_, value)| *value);
+    assert!(objective.is_some_and(|worst| (4.95..5.2517).contains(&worst)), "{objective:?}");
+    let refused = |text: &str| played(instances::multi_task(), text).expect_err(text);
+    assert!(refused(r#"(epsilon: 1, welfare: {"Nash": ()})"#).contains("welfare: Nash is not linear by pieces"));
+    let weights = r#"(epsilon: 1, welfare: {"GeneralizedGini": (weights: [1])})"#;
+    assert!(refused(weights).contains("welfare.GeneralizedGini.weights: 1 weights for 2 utilities"));
+    let apart = r#"(epsilon: 1, welfare: {"MaxMin": ()}, reading: TaskConditioned)"#;
+    assert!(refused(apart).contains("looks at all tasks together"));
+    let nowhere = r#"(epsilon: 1, constraints: [{"EnvyFreeness": (epsilon: 0.1)}])"#;
+    assert!(refused(nowhere).contains("EnvyFreeness is not linear in occupancies"));
+    let field = r#"(epsilon: 1, constraints: [{"ReturnParity": (epsilon: NaN)}])"#;
+    assert!(refused(field).contains("constraints[0].ReturnParity.epsilon: NaN is no tolerance"));
+    let unreachable = r#"(epsilon: 1, constraints: [{"ReturnFloor": (floor: 50)}])"#;
+    assert!(refused(unreachable).contains("no policies satisfy all fairness rows"));
+}
+
 /// What `FairLp` reports, or why it does not begin.
 fn played(model: TabularModel, text: &str) -> Result<Vec<(String, f64)>, String> {
     let (spec, optimizer) = (spec(&model), read::<FairLp>(text));
     if let Some(problem) = optimizer.check(&spec).first() {
         return Err(problem.to_string());
     }
-    let setting = Setting { spec: spec.clone(), model: Some(Arc::new(model.clone())), seed: 1 };
+    let setting = Setting { spec: spec.clone(), model: Some(Arc::new(model.clone())), public: None, seed: 1 };
     let mut learner =
         optimizer.begin(TabularPolicy::uniform(&spec, 1).into(), setting).map_err(|problem| problem.to_string())?;
     let report = learner.update(&Rollout::new(&spec, 1, 0, 0, false));

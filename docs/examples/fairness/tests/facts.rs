@@ -20,6 +20,7 @@ fn the_poorer_agent_pays_for_the_difference() {
         reward: &reward,
         utility: &utility,
         expected: None,
+        memory: &mut [],
         shaped: &mut shaped,
     });
     assert_eq!(shaped, [1.0, 0.0, 0.0, 0.0]);

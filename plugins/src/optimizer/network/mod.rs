@@ -1,9 +1,13 @@
 //! Methods that improve networks from rollouts.
 
+mod actor;
 mod adam;
 mod choice;
+mod coma;
 mod episode;
 mod ppo;
 mod prices;
+mod teaching;
 
+pub use coma::Coma;
 pub use ppo::Ppo;

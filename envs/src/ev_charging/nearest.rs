@@ -1,0 +1,476 @@
+//! The nearest commands that a grid can carry.
+//!
+//! `min Σ (z_i - a_i)²  with  low ≤ z ≤ high,  |F_j(z)| ≤ L_j`. Given multipliers `μ_j ≥ 0` of `|F_j|² ≤ L_j²`, every station
+//! of class `g` moves by the same `λ_g = Σ_j μ_j/L_j Re(conj(F_j) B_jg)` until it meets a bound: `z_i = clip(a_i - λ_g)`.
+//! So the unknowns are a sum per class and a multiplier per limit, a handful whatever the number of stations. Newton's
+//! method on those equations, with the set of limits that bind guessed anew in every round, often ends after a few
+//! rounds. Where it does not, an interior point comes close enough (convex programmes leave it no choice), and the same
+//! method finishes.
+
+use super::grid::{Bounds, Flow, Grid};
+use super::projection;
+
+/// Rounds of Newton's method before the longer way is taken.
+const ROUNDS: usize = 6;
+/// Rounds of the interior point; it needs about 15.
+const MOST_ROUNDS: usize = 60;
+/// Accuracy of Newton's method, in ampere.
+const EXACT: f64 = 1e-9;
+
+/// Room for intermediate results.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Work {
+    /// Classes that a binding limit is part of.
+    touched: Vec<u32>,
+    /// Limits that bind.
+    binding: Vec<u32>,
+    place: Vec<u32>,
+    multiplier: Vec<f64>,
+    shift: Vec<f64>,
+    clipped: Vec<f64>,
+    free: Vec<f64>,
+    matrix: Vec<f64>,
+    right: Vec<f64>,
+    gradient: Vec<f64>,
+    start: Vec<f64>,
+    inner: Inner,
+    pub(super) slow: usize,
+    pub(super) bad: usize,
+    pub(super) rounds: usize,
+}
+
+/// Room for the interior point: what it knows of stations that can move, and of limits.
+#[derive(Clone, Debug, Default)]
+struct Inner {
+    stations: Vec<u32>,
+    amps: Vec<f64>,
+    above: Vec<f64>,
+    below: Vec<f64>,
+    weight: Vec<f64>,
+    pull: Vec<f64>,
+    slack: Vec<f64>,
+    weights: Vec<f64>,
+    pulls: Vec<f64>,
+    step: Vec<f64>,
+}
+
+impl Work {
+    /// Room for this grid.
+    pub(super) fn new(grid: &Grid) -> Self {
+        let (classes, limits, stations) = (grid.classes(), grid.limits.len(), grid.stations.len());
+        let most = classes + limits;
+        Work {
+            touched: Vec::with_capacity(classes),
+            binding: Vec::with_capacity(limits),
+            place: vec![0; classes],
+            multiplier: vec![0.0; limits],
+            shift: vec![0.0; classes],
+            clipped: vec![0.0; classes],
+            free: vec![0.0; classes],
+            matrix: vec![0.0; most * most],
+            right: vec![0.0; most],
+            gradient: vec![0.0; limits * classes],
+            start: vec![0.0; stations],
+            inner: Inner {
+                stations: Vec::with_capacity(stations),
+                amps: vec![0.0; stations],
+                above: vec![0.0; stations],
+                below: vec![0.0; stations],
+                weight: vec![0.0; stations],
+                pull: vec![0.0; stations],
+                slack: vec![0.0; limits],
+                weights: vec![0.0; classes],
+                pulls: vec![0.0; classes],
+                step: vec![0.0; classes],
+            },
+            slow: 0,
+            bad: 0,
+            rounds: 0,
+        }
+    }
+}
+
+/// Replaces `amps` by the nearest commands between `low` and `high` that the grid can carry. Expects the flows of `amps`.
+pub(super) fn project(
+    grid: &Grid,
+    bounds: &Bounds<'_>,
+    low: &[f64],
+    high: &[f64],
+    amps: &mut [f64],
+    work: &mut projection::Work,
+) {
+    let projection::Work { sums, flows, nearest, .. } = work;
+    nearest.start.copy_from_slice(amps);
+    let problem = Problem { grid, bounds, low, high };
+    nearest.multiplier.fill(0.0);
+    if !newton(&problem, sums, flows, nearest) {
+        nearest.slow += 1;
+        approach(&problem, sums, flows, nearest);
+        if !newton(&problem, sums, flows, nearest) {
+            nearest.bad += 1;
+        }
+    }
+    for (station, amps) in amps.iter_mut().enumerate() {
+        *amps =
+            (nearest.start[station] - nearest.shift[grid.class[station] as usize]).clamp(low[station], high[station]);
+    }
+    grid.sums(amps, sums);
+    grid.flows(sums, flows);
+    if !bounds.all_hold(flows) {
+        projection::shrink(grid, bounds, amps, work);
+    }
+}
+
+struct Problem<'a> {
+    grid: &'a Grid,
+    bounds: &'a Bounds<'a>,
+    low: &'a [f64],
+    high: &'a [f64],
+}
+
+impl Problem<'_> {
+    /// The sum of every class where its stations move by `shift`, and how many of them are between their bounds.
+    fn clip(&self, start: &[f64], shift: &[f64], clipped: &mut [f64], free: &mut [f64]) {
+        clipped.fill(0.0);
+        free.fill(0.0);
+        for (station, &class) in self.grid.class.iter().enumerate() {
+            let (low, high, class) = (self.low[station], self.high[station], class as usize);
+            let wish = start[station] - shift[class];
+            clipped[class] += wish.clamp(low, high);
+            free[class] += f64::from(u8::from(wish > low && wish <= high));
+        }
+    }
+}
+
+/// Leaves the moves of the classes in `work.shift`. `sums` and `flows` are those of the commands on entry.
+fn newton(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &mut Work) -> bool {
+    let Problem { grid, bounds, .. } = *problem;
+    for _ in 0..ROUNDS {
+        work.rounds += 1;
+        choose(grid, bounds, flows, work);
+        let worst = slack(bounds, flows, work);
+        move_classes(grid, bounds, flows, work);
+        problem.clip(&work.start, &work.shift, &mut work.clipped, &mut work.free);
+        let off = (0..sums.len()).map(|class| (work.clipped[class] - sums[class]).abs()).fold(worst, f64::max);
+        if off <= EXACT {
+            return true;
+        }
+        if !off.is_finite() || !solve(grid, bounds, sums, flows, work) {
+            return false;
+        }
+        grid.flows(sums, flows);
+    }
+    false
+}
+
+/// `(|F|² - L²) / 2L`: about by how much a limit is exceeded, in its own unit.
+fn overrun(bounds: &Bounds<'_>, limit: usize, flow: Flow) -> f64 {
+    let reach = bounds.reach(limit);
+    (bounds.with(limit, flow).square() - reach * reach) / (2.0 * reach)
+}
+
+/// The limits that bind: exceeded, or with a multiplier that outweighs their slack.
+fn choose(grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) {
+    work.binding.clear();
+    work.touched.clear();
+    work.place.fill(u32::MAX);
+    for (limit, &flow) in flows.iter().enumerate() {
+        if work.multiplier[limit] + overrun(bounds, limit, flow) <= EXACT * 0.1 {
+            work.multiplier[limit] = 0.0;
+            continue;
+        }
+        work.binding.push(limit as u32);
+        for term in grid.row(limit) {
+            let place = &mut work.place[term.to as usize];
+            if *place == u32::MAX {
+                *place = work.touched.len() as u32;
+                work.touched.push(term.to);
+            }
+        }
+    }
+}
+
+/// The largest violation of what must hold at the solution, as far as it concerns limits and multipliers.
+fn slack(bounds: &Bounds<'_>, flows: &[Flow], work: &Work) -> f64 {
+    let off = |&limit: &u32| {
+        let limit = limit as usize;
+        overrun(bounds, limit, flows[limit]).abs().max(-work.multiplier[limit])
+    };
+    work.binding.iter().map(off).fold(0.0, f64::max)
+}
+
+/// `shift = Σ_j μ_j ∇_j`, where `∇_j` is the gradient of `|F_j|²/2L_j` by the sums of the classes, kept for [`solve`].
+fn move_classes(grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) {
+    let classes = grid.classes();
+    work.shift.fill(0.0);
+    for &limit in &work.binding {
+        let limit = limit as usize;
+        let flow = bounds.with(limit, flows[limit]);
+        let reach = bounds.reach(limit);
+        for term in grid.row(limit) {
+            let slope = flow.dot(term.flow()) / reach;
+            work.gradient[limit * classes + term.to as usize] = slope;
+            work.shift[term.to as usize] += work.multiplier[limit] * slope;
+        }
+    }
+}
+
+/// One step of Newton's method on `sum_g = clip(shift_g)` and `|F_j| = L_j`; classes outside every binding limit are
+/// where they started.
+fn solve(grid: &Grid, bounds: &Bounds<'_>, sums: &mut [f64], flows: &[Flow], work: &mut Work) -> bool {
+    let (touched, binding) = (work.touched.len(), work.binding.len());
+    let size = touched + binding;
+    let matrix = &mut work.matrix[..size * size];
+    matrix.fill(0.0);
+    for (row, &class) in work.touched.iter().enumerate() {
+        matrix[row * size + row] = 1.0;
+        work.right[row] = work.clipped[class as usize] - sums[class as usize];
+    }
+    for (index, &limit) in work.binding.iter().enumerate() {
+        let limit = limit as usize;
+        let terms = grid.row(limit);
+        let scale = work.multiplier[limit] / bounds.reach(limit);
+        let column = touched + index;
+        for term in terms {
+            let row = work.place[term.to as usize] as usize;
+            let slope = work.gradient[limit * grid.classes() + term.to as usize];
+            let free = work.free[term.to as usize];
+            matrix[row * size + column] = free * slope;
+            matrix[column * size + row] = slope;
+            if scale != 0.0 && free != 0.0 {
+                for other in terms {
+                    let at = work.place[other.to as usize] as usize;
+                    matrix[row * size + at] += free * scale * term.flow().dot(other.flow());
+                }
+            }
+        }
+        // Keeps the system solvable where binding limits say the same.
+        matrix[column * size + column] = -1e-13;
+        work.right[column] = -overrun(bounds, limit, flows[limit]);
+    }
+    if !eliminate(matrix, &mut work.right[..size], size) {
+        return false;
+    }
+    for class in 0..sums.len() {
+        let place = work.place[class];
+        sums[class] += if place == u32::MAX { work.clipped[class] - sums[class] } else { work.right[place as usize] };
+    }
+    for (index, &limit) in work.binding.iter().enumerate() {
+        work.multiplier[limit as usize] += work.right[touched + index];
+    }
+    true
+}
+
+/// Gauss, with the largest pivot of each column.
+fn eliminate(matrix: &mut [f64], right: &mut [f64], size: usize) -> bool {
+    for step in 0..size {
+        let size_at = |row: usize| matrix[row * size + step].abs();
+        let pivot = (step..size).max_by(|&a, &b| size_at(a).total_cmp(&size_at(b))).unwrap_or(step);
+        if size_at(pivot) < 1e-300 {
+            return false;
+        }
+        if pivot != step {
+            for column in step..size {
+                matrix.swap(pivot * size + column, step * size + column);
+            }
+            right.swap(pivot, step);
+        }
+        let (above, below) = matrix.split_at_mut((step + 1) * size);
+        let pivot_row = &above[step * size..];
+        for (row, values) in below.chunks_exact_mut(size).enumerate() {
+            let factor = values[step] / pivot_row[step];
+            if factor != 0.0 {
+                for column in step + 1..size {
+                    values[column] -= factor * pivot_row[column];
+                }
+                right[step + 1 + row] -= factor * right[step];
+            }
+        }
+    }
+    for row in (0..size).rev() {
+        let known: f64 = (row + 1..size).map(|column| matrix[row * size + column] * right[column]).sum();
+        right[row] = (right[row] - known) / matrix[row * size + row];
+    }
+    right.iter().all(|x| x.is_finite())
+}
+
+/// A primal-dual interior point. Leaves multipliers, sums and flows from which [`newton`] has not far to go.
+///
+/// Stations between bounds have multipliers `above`, `below` of their bounds; what they do to the sum of their class is a
+/// weight and a pull, so that the linear system has one row per class.
+fn approach(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &mut Work) {
+    const START: f64 = 1.0;
+    let Problem { grid, bounds, low, high } = *problem;
+    let classes = grid.classes();
+    let mut inner = std::mem::take(&mut work.inner);
+    inner.stations.clear();
+    sums.fill(0.0);
+    for station in 0..low.len() {
+        let width = high[station] - low[station];
+        let class = grid.class[station] as usize;
+        let share = ((work.start[station] - low[station]) / width).clamp(0.1, 0.9);
+        if width <= 0.0 {
+            sums[class] += low[station];
+            continue;
+        }
+        let at = inner.stations.len();
+        inner.stations.push(station as u32);
+        inner.amps[at] = low[station] + share * width;
+        inner.above[at] = START / (share * width);
+        inner.below[at] = START / ((1.0 - share) * width);
+        sums[class] += inner.amps[at];
+    }
+    grid.flows(sums, flows);
+    for limit in 0..flows.len() {
+        inner.slack[limit] = (-overrun(bounds, limit, flows[limit])).max(0.1 * bounds.reach(limit));
+        work.multiplier[limit] = START / inner.slack[limit];
+    }
+    let count = (2 * inner.stations.len() + flows.len()) as f64;
+    let mut length = 0.0_f64;
+    for _ in 0..MOST_ROUNDS {
+        work.rounds += 1;
+        work.binding.clear();
+        work.binding.extend(0..flows.len() as u32);
+        move_classes(grid, bounds, flows, work);
+        let mut gap: f64 = (0..flows.len()).map(|limit| inner.slack[limit] * work.multiplier[limit]).sum();
+        for (at, &station) in inner.stations.iter().enumerate() {
+            let station = station as usize;
+            gap +=
+                inner.above[at] * (inner.amps[at] - low[station]) + inner.below[at] * (high[station] - inner.amps[at]);
+        }
+        let gap = gap / count;
+        let off = (0..flows.len()).map(|limit| (overrun(bounds, limit, flows[limit]) + inner.slack[limit]).abs());
+        if gap < 1e-9 && off.fold(0.0, f64::max) < 1e-7 {
+            break;
+        }
+        let target = gap * ((1.0 - length) * (1.0 - length)).max(0.02);
+        inner.weights.fill(0.0);
+        inner.pulls.fill(0.0);
+        for (at, &station) in inner.stations.iter().enumerate() {
+            let station = station as usize;
+            let class = grid.class[station] as usize;
+            let (up, down) = (1.0 / (inner.amps[at] - low[station]), 1.0 / (high[station] - inner.amps[at]));
+            let weight = 1.0 / (1.0 + inner.above[at] * up + inner.below[at] * down);
+            let pull = work.start[station] - inner.amps[at] - work.shift[class] + target * (up - down);
+            inner.weight[at] = weight;
+            inner.pull[at] = pull;
+            inner.weights[class] += weight;
+            inner.pulls[class] += weight * pull;
+        }
+        // (1/W + M) dS = R/W - Σ_j (σ/s_j - θ_j g_j) c_j, with M = Σ_j μ_j/L_j Re(Bᴴ B) + θ_j c_j c_jᵀ.
+        let matrix = &mut work.matrix[..classes * classes];
+        matrix.fill(0.0);
+        for class in 0..classes {
+            let weight = inner.weights[class];
+            matrix[class * classes + class] = if weight > 0.0 { 1.0 / weight } else { 1.0 };
+            work.right[class] = if weight > 0.0 { inner.pulls[class] / weight } else { 0.0 };
+        }
+        for limit in 0..flows.len() {
+            let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
+            let theta = multiplier / slack;
+            let push = target / slack + theta * overrun(bounds, limit, flows[limit]);
+            let bend = multiplier / bounds.reach(limit);
+            let gradient = &work.gradient[limit * classes..][..classes];
+            let terms = grid.row(limit);
+            for term in terms {
+                let class = term.to as usize;
+                if inner.weights[class] == 0.0 {
+                    continue;
+                }
+                work.right[class] -= push * gradient[class];
+                for other in terms {
+                    let to = other.to as usize;
+                    if to <= class {
+                        matrix[class * classes + to] +=
+                            bend * term.flow().dot(other.flow()) + theta * gradient[class] * gradient[to];
+                    }
+                }
+            }
+        }
+        for class in 0..classes {
+            if inner.weights[class] == 0.0 {
+                for below in class + 1..classes {
+                    matrix[below * classes + class] = 0.0;
+                }
+            }
+        }
+        cholesky(matrix, &mut work.right[..classes], classes);
+        let step = &work.right[..classes];
+        // How far everything can go without leaving its side of zero.
+        let mut longest = 1.0 / 0.995;
+        let mut fits = |value: f64, change: f64| {
+            if change < 0.0 {
+                longest = f64::min(longest, -value / change);
+            }
+        };
+        for limit in 0..flows.len() {
+            let slope: f64 = grid
+                .row(limit)
+                .iter()
+                .map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize])
+                .sum();
+            let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
+            let slack_change = -overrun(bounds, limit, flows[limit]) - slack - slope;
+            fits(slack, slack_change);
+            fits(multiplier, (target - multiplier * slack_change) / slack - multiplier);
+        }
+        for class in 0..classes {
+            let weight = inner.weights[class];
+            // How much more the class moves against its wish.
+            inner.step[class] = if weight > 0.0 { (inner.pulls[class] - step[class]) / weight } else { 0.0 };
+        }
+        for (at, &station) in inner.stations.iter().enumerate() {
+            let station = station as usize;
+            let change = inner.weight[at] * (inner.pull[at] - inner.step[grid.class[station] as usize]);
+            let (over, under) = (inner.amps[at] - low[station], high[station] - inner.amps[at]);
+            fits(over, change);
+            fits(under, -change);
+            fits(inner.above[at], (target - inner.above[at] * change) / over - inner.above[at]);
+            fits(inner.below[at], (target + inner.below[at] * change) / under - inner.below[at]);
+        }
+        length = (0.995 * longest).min(1.0);
+        for limit in 0..flows.len() {
+            let slope: f64 = grid
+                .row(limit)
+                .iter()
+                .map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize])
+                .sum();
+            let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
+            let slack_change = -overrun(bounds, limit, flows[limit]) - slack - slope;
+            inner.slack[limit] += length * slack_change;
+            work.multiplier[limit] += length * ((target - multiplier * slack_change) / slack - multiplier);
+        }
+        for (at, &station) in inner.stations.iter().enumerate() {
+            let station = station as usize;
+            let change = inner.weight[at] * (inner.pull[at] - inner.step[grid.class[station] as usize]);
+            let (over, under) = (inner.amps[at] - low[station], high[station] - inner.amps[at]);
+            inner.above[at] += length * ((target - inner.above[at] * change) / over - inner.above[at]);
+            inner.below[at] += length * ((target + inner.below[at] * change) / under - inner.below[at]);
+            inner.amps[at] += length * change;
+        }
+        for class in 0..classes {
+            sums[class] += length * step[class];
+        }
+        grid.flows(sums, flows);
+    }
+    work.inner = inner;
+}
+
+/// Solves a symmetric positive definite system, given its lower triangle, in place.
+fn cholesky(matrix: &mut [f64], right: &mut [f64], size: usize) {
+    for row in 0..size {
+        for column in 0..=row {
+            let (before_row, before_column) = (&matrix[row * size..][..column], &matrix[column * size..][..column]);
+            let known: f64 = before_row.iter().zip(before_column).map(|(a, b)| a * b).sum();
+            let rest = matrix[row * size + column] - known;
+            matrix[row * size + column] =
+                if row == column { rest.max(1e-12).sqrt() } else { rest / matrix[column * size + column] };
+        }
+        let known: f64 = matrix[row * size..][..row].iter().zip(&*right).map(|(a, b)| a * b).sum();
+        right[row] = (right[row] - known) / matrix[row * size + row];
+    }
+    for row in (0..size).rev() {
+        let known: f64 = (row + 1..size).map(|below| matrix[below * size + row] * right[below]).sum();
+        right[row] = (right[row] - known) / matrix[row * size + row];
+    }
+}

@@ -1,0 +1,306 @@
+//! Projections: what becomes of commands that the grid cannot carry.
+//!
+//! All of them keep commands between their bounds and all limits, so that whatever is learned or decided before them is
+//! feasible after them. Which one is used decides who gets less, so it is a named choice of the scenario: for one shared
+//! limit `L2` takes the same number of amperes from everyone (small requests starve), `MaxMin` gives everyone the same.
+
+use super::grid::{Bounds, Flow, Grid};
+use super::nearest;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What becomes of commands that the grid cannot carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Projection {
+    /// They are carried out, and the excess is a cost.
+    None,
+    /// The nearest commands that it can carry, by the sum of squared differences: SustainGym's rule.
+    #[default]
+    L2,
+    /// All of them times the same factor.
+    Uniform,
+    /// A level that rises for everyone until a limit stops those in it.
+    MaxMin,
+    /// As `MaxMin`, but what rises is the share of one's own command.
+    ProportionalToRequest,
+    /// One after the other, each as much as is left, in the order of registration.
+    Registration,
+}
+
+/// Room for intermediate results, so that a step allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// Sum of the currents of every class.
+    pub sums: Vec<f64>,
+    /// What every limit carries.
+    pub flows: Vec<Flow>,
+    slopes: Vec<f64>,
+    rising: Vec<bool>,
+    /// Weights of the level that rises.
+    pub weights: Vec<f64>,
+    pub(super) nearest: nearest::Work,
+    /// Stations in some order.
+    pub order: Vec<u32>,
+    /// Keys of that order.
+    pub keys: Vec<f64>,
+}
+
+impl Work {
+    /// Room for this grid.
+    pub fn new(grid: &Grid) -> Self {
+        let stations = grid.stations.len();
+        Work {
+            sums: vec![0.0; grid.classes()],
+            flows: vec![Flow::default(); grid.limits.len()],
+            slopes: vec![0.0; grid.classes()],
+            rising: vec![false; stations],
+            weights: vec![0.0; stations],
+            nearest: nearest::Work::new(grid),
+            order: Vec::with_capacity(stations),
+            keys: vec![0.0; stations],
+        }
+    }
+
+    /// Computes what every limit carries with these currents.
+    pub fn load(&mut self, grid: &Grid, amps: &[f64]) {
+        grid.sums(amps, &mut self.sums);
+        grid.flows(&self.sums, &mut self.flows);
+    }
+
+    /// Adds `amps` to a class.
+    pub fn add(&mut self, grid: &Grid, class: u32, amps: f64) {
+        for term in grid.column(class as usize) {
+            let flow = &mut self.flows[term.to as usize];
+            flow.re += term.re * amps;
+            flow.im += term.im * amps;
+        }
+    }
+
+    /// Whether the grid carries `amps` more in a class.
+    pub fn fits(&self, grid: &Grid, bounds: &Bounds<'_>, class: u32, amps: f64) -> bool {
+        grid.column(class as usize).iter().all(|term| {
+            let flow = self.flows[term.to as usize];
+            let flow = Flow { re: flow.re + term.re * amps, im: flow.im + term.im * amps };
+            bounds.holds(term.to as usize, flow)
+        })
+    }
+}
+
+impl Projection {
+    /// Replaces commands by ones between their bounds `low ≤ 0 ≤ high` that the grid can carry. All but `L2` expect
+    /// commands between their bounds; what is nearest depends on how far beyond them a command is.
+    pub fn apply(self, grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], amps: &mut [f64], work: &mut Work) {
+        if self == Projection::L2 {
+            return nearest_between(grid, bounds, low, high, amps, work);
+        }
+        work.load(grid, amps);
+        if self == Projection::None || bounds.all_hold(&work.flows) {
+            return;
+        }
+        match self {
+            Projection::None | Projection::L2 => {}
+            Projection::Uniform => shrink(grid, bounds, amps, work),
+            Projection::MaxMin => {
+                work.weights.fill(1.0);
+                raise(grid, bounds, amps, work);
+            }
+            Projection::ProportionalToRequest => {
+                for (weight, &amps) in work.weights.iter_mut().zip(&*amps) {
+                    *weight = amps.max(0.0);
+                }
+                raise(grid, bounds, amps, work);
+            }
+            Projection::Registration => one_by_one(grid, bounds, amps, work),
+        }
+    }
+}
+
+/// The nearest commands between bounds that the grid can carry: within the bounds alone, where it can carry those.
+fn nearest_between(grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], amps: &mut [f64], work: &mut Work) {
+    for (wish, amps) in work.keys.iter_mut().zip(amps.iter_mut()) {
+        *wish = *amps;
+    }
+    for (amps, (low, high)) in amps.iter_mut().zip(low.iter().zip(high)) {
+        *amps = amps.max(*low).min(*high);
+    }
+    work.load(grid, amps);
+    if !bounds.all_hold(&work.flows) {
+        amps.copy_from_slice(&work.keys);
+        nearest::project(grid, bounds, low, high, amps, work);
+    }
+}
+
+/// The largest `t ≤ most` up to which every limit of `slope` holds along `flow + t · slope`, and the limit that stops it.
+fn furthest(bounds: &Bounds<'_>, flow: &[Flow], slope: impl Fn(usize) -> Flow, most: f64) -> (f64, Option<usize>) {
+    let mut best = (most, None);
+    for (limit, &flow) in flow.iter().enumerate() {
+        let t = crossing(bounds, limit, flow, slope(limit));
+        if t < best.0 {
+            best = (t, Some(limit));
+        }
+    }
+    best
+}
+
+/// Where a limit stops holding along `flow + t · slope`, `t ≥ 0`; infinite where it never does.
+fn crossing(bounds: &Bounds<'_>, limit: usize, flow: Flow, slope: Flow) -> f64 {
+    let steep = slope.square();
+    if steep == 0.0 {
+        return f64::INFINITY;
+    }
+    let flow = bounds.with(limit, flow);
+    let reach = bounds.reach(limit);
+    let along = flow.dot(slope);
+    let short = (reach * reach - flow.square()).max(0.0);
+    let root = (along * along + steep * short).sqrt();
+    if along > 0.0 { short / (along + root) } else { (root - along) / steep }
+}
+
+/// Times one factor. The load that is there without cars is not scaled.
+pub(super) fn shrink(grid: &Grid, bounds: &Bounds<'_>, amps: &mut [f64], work: &mut Work) {
+    work.load(grid, amps);
+    let factor = work.flows.iter().enumerate().map(|(limit, &flow)| crossing(bounds, limit, Flow::default(), flow));
+    let factor = factor.fold(1.0, f64::min);
+    for amps in amps.iter_mut() {
+        *amps *= factor;
+    }
+    work.load(grid, amps);
+}
+
+/// Lets all positive commands rise from 0 with speeds `work.weights`, each up to itself; who is part of a limit that
+/// is reached stops. What is given back to the grid is there from the beginning.
+pub fn raise(grid: &Grid, bounds: &Bounds<'_>, amps: &mut [f64], work: &mut Work) {
+    let mut any_back = false;
+    for (station, amps) in amps.iter_mut().enumerate() {
+        work.keys[station] = *amps;
+        work.rising[station] = *amps > 0.0 && work.weights[station] > 0.0;
+        any_back |= *amps < 0.0;
+        *amps = amps.min(0.0);
+    }
+    if any_back {
+        shrink(grid, bounds, amps, work);
+    } else {
+        work.flows.fill(Flow::default());
+    }
+    loop {
+        work.slopes.fill(0.0);
+        let mut most = f64::INFINITY;
+        for station in 0..amps.len() {
+            if work.rising[station] {
+                let weight = work.weights[station];
+                work.slopes[grid.class[station] as usize] += weight;
+                most = most.min((work.keys[station] - amps[station]) / weight);
+            }
+        }
+        if most == f64::INFINITY {
+            return;
+        }
+        let slope = |limit: usize| slope(grid, &work.slopes, limit);
+        let (time, stopper) = furthest(bounds, &work.flows, slope, most);
+        for (limit, flow) in work.flows.iter_mut().enumerate() {
+            let slope = slope(limit);
+            flow.re += time * slope.re;
+            flow.im += time * slope.im;
+        }
+        for station in 0..amps.len() {
+            if work.rising[station] {
+                let weight = work.weights[station];
+                let reached = (work.keys[station] - amps[station]) / weight <= time;
+                amps[station] = if reached { work.keys[station] } else { amps[station] + time * weight };
+                work.rising[station] = !reached && !stopper.is_some_and(|limit| within(grid, limit, station));
+            }
+        }
+    }
+}
+
+fn slope(grid: &Grid, slopes: &[f64], limit: usize) -> Flow {
+    let mut sum = Flow::default();
+    for term in grid.row(limit) {
+        sum.re += term.re * slopes[term.to as usize];
+        sum.im += term.im * slopes[term.to as usize];
+    }
+    sum
+}
+
+fn within(grid: &Grid, limit: usize, station: usize) -> bool {
+    grid.row(limit).iter().any(|term| term.to == grid.class[station])
+}
+
+/// One station after the other, each as much of its command as the ones before leave.
+fn one_by_one(grid: &Grid, bounds: &Bounds<'_>, amps: &mut [f64], work: &mut Work) {
+    for (key, amps) in work.keys.iter_mut().zip(amps.iter_mut()) {
+        *key = *amps;
+        *amps = amps.min(0.0);
+    }
+    shrink(grid, bounds, amps, work);
+    for station in 0..amps.len() {
+        if work.keys[station] > 0.0 {
+            amps[station] = most_in(grid, bounds, grid.class[station], work.keys[station], work);
+            work.add(grid, grid.class[station], amps[station]);
+        }
+    }
+}
+
+/// The most that a class may draw beside what is drawn already, up to `most`.
+fn most_in(grid: &Grid, bounds: &Bounds<'_>, class: u32, most: f64, work: &Work) -> f64 {
+    grid.column(class as usize).iter().fold(most, |most, term| {
+        most.min(crossing(bounds, term.to as usize, work.flows[term.to as usize], term.flow()))
+    })
+}
+
+/// How commands become ones that a station can offer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Quantisation {
+    /// Not at all.
+    None,
+    /// Down to the next allowed current; what that leaves of every limit is handed out again, one increment after the
+    /// other, in the order of registration.
+    #[default]
+    Floor,
+    /// To the nearest allowed current, as SustainGym does. May exceed limits by a few amperes.
+    Nearest,
+}
+
+impl Quantisation {
+    /// Replaces commands by ones that the stations can offer. `wish`: what was asked for, which no station exceeds.
+    pub fn apply(self, grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], work: &mut Work) {
+        if self == Quantisation::None {
+            return;
+        }
+        let mut moved = false;
+        for (station, amps) in grid.stations.iter().zip(amps.iter_mut()) {
+            if *amps > 0.0 {
+                let pilots = station.pilots;
+                let next = if self == Quantisation::Nearest { pilots.nearest(*amps) } else { pilots.floor(*amps) };
+                moved |= next != *amps;
+                *amps = next;
+            }
+        }
+        if self == Quantisation::Floor && moved {
+            hand_out(grid, bounds, wish, amps, work);
+        }
+    }
+}
+
+/// Raises stations to their next allowed current where it is within their wish and the limits.
+fn hand_out(grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], work: &mut Work) {
+    work.load(grid, amps);
+    if !bounds.all_hold(&work.flows) {
+        return;
+    }
+    for (index, station) in grid.stations.iter().enumerate() {
+        let class = grid.class[index];
+        while !station.pilots.continuous() && amps[index] >= 0.0 {
+            let next = station.pilots.above(amps[index], 0.0);
+            if next > wish[index] + super::pilots::PILOT_TOLERANCE
+                || !work.fits(grid, bounds, class, next - amps[index])
+            {
+                break;
+            }
+            work.add(grid, class, next - amps[index]);
+            amps[index] = next;
+        }
+    }
+}

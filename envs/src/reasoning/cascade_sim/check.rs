@@ -1,0 +1,186 @@
+//! What a scenario can say about training that cannot be meant.
+
+use super::{CascadeSim, MOST_DOMAINS, Mode};
+use crate::groups::check_groups;
+use isonomy_engine::advantage::{Reach, Signal};
+use isonomy_engine::problem::Problem;
+
+/// What responses of this environment come with.
+const KNOWN: [Signal; 6] =
+    [Signal::Chance, Signal::GreedyReward, Signal::Length, Signal::Truncated, Signal::Answer, Signal::MeanEntropy];
+
+/// What the expectation over a group can tell.
+const KNOWN_IN_EXPECTATION: [Signal; 1] = [Signal::Chance];
+
+/// Responses in the largest step that is worth simulating.
+const MOST_RESPONSES: u64 = 1 << 20;
+
+/// The largest group over which expectations are taken.
+const LARGEST_EXPECTED_GROUP: u32 = 4096;
+
+pub(super) fn problems(sim: &CascadeSim) -> Vec<Problem> {
+    let mut problems = check_groups(sim.domains.iter().map(|domain| (domain.name.as_str(), 1)));
+    for problem in &mut problems {
+        problem.path = problem.path.replace("groups", "domains");
+        problem.message = problem.message.replace("groups", "domains");
+    }
+    problems.extend(sizes(sim));
+    if problems.is_empty() {
+        problems.extend(shares(sim));
+        problems.extend(matrices(sim));
+        problems.extend(method(sim));
+    }
+    problems
+}
+
+fn sizes(sim: &CascadeSim) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let domains = sim.domains.len();
+    if domains > MOST_DOMAINS {
+        let help = format!("use at most {MOST_DOMAINS}");
+        problems.push(Problem::at("domains", format!("{domains} domains")).help(help));
+    }
+    let rounds = if sim.filter.is_some() { sim.rounds.get() } else { 1 };
+    let responses = u64::from(sim.prompts.get()) * u64::from(sim.responses.get()) * u64::from(rounds);
+    if sim.mode == Mode::Sampled && responses > MOST_RESPONSES {
+        let help = format!("use at most {MOST_RESPONSES} responses per step: prompts · responses · rounds");
+        problems.push(Problem::at("prompts", format!("{responses} responses per step")).help(help));
+    }
+    if sim.mode == Mode::Expected && sim.responses.get() > LARGEST_EXPECTED_GROUP {
+        let help = format!("use at most {LARGEST_EXPECTED_GROUP}, or the estimator's limit: Grpo(dialect: Limit)");
+        problems.push(Problem::at("responses", format!("groups of {}", sim.responses)).help(help));
+    }
+    if sim.bids.is_empty() {
+        problems.push(Problem::at("bids", "there is nothing to ask for").help("give at least one factor"));
+    }
+    problems
+}
+
+fn shares(sim: &CascadeSim) -> Option<Problem> {
+    let sum: f64 = sim.domains.iter().map(|domain| domain.share.get()).sum();
+    let off = (sum - 1.0).abs() > 1e-9;
+    off.then(|| Problem::at("domains", format!("the shares sum to {sum}")).help("they must sum to 1"))
+}
+
+fn matrices(sim: &CascadeSim) -> Vec<Problem> {
+    let domains = sim.domains.len();
+    let mut problems = Vec::new();
+    let mut check = |name: &str, rows: Vec<usize>| {
+        let fits = rows.is_empty() || (rows.len() == domains && rows.iter().all(|&row| row == domains));
+        if !fits {
+            let message = format!("not a square of {domains} rows and columns");
+            problems.push(Problem::at(name, message).help("one row and one column per domain, or none at all"));
+        }
+    };
+    check("transfer", sim.transfer.iter().map(Vec::len).collect());
+    check("forgetting", sim.forgetting.iter().map(Vec::len).collect());
+    for (row, values) in sim.transfer.iter().enumerate().take(domains) {
+        if values.get(row).is_some_and(|own| own.get() != 1.0) {
+            let path = format!("transfer[{row}][{row}]");
+            problems.push(Problem::at(path, "a domain carries over to itself by 1").help("write 1 on the diagonal"));
+        }
+    }
+    problems
+}
+
+/// What the parts of the method have against the environment and against each other.
+fn method(sim: &CascadeSim) -> Vec<Problem> {
+    let (domains, responses) = (sim.domains.len(), sim.responses.get() as usize);
+    let names: Vec<&str> = sim.domains.iter().map(|domain| domain.name.as_str()).collect();
+    let under = |slot: &str, name: &str, problems: Vec<Problem>| {
+        let slot = format!("{slot}.{name}");
+        problems.into_iter().map(move |problem| problem.under(&slot))
+    };
+    let (estimator, mut problems) = (&sim.estimator, Vec::new());
+    problems.extend(under("estimator", estimator.typetag_name(), estimator.check(responses)));
+    problems.extend(under("sampling", sim.sampling.typetag_name(), sim.sampling.check(&names, sim.steps.get())));
+    if let Some(weights) = &sim.weights {
+        problems.extend(under("weights", weights.typetag_name(), weights.check(domains)));
+    }
+    if let Some(shaper) = &sim.shaper {
+        problems.extend(under("shaper", shaper.typetag_name(), shaper.check(domains)));
+        problems.extend(invisible(sim));
+        problems.extend(unknown("shaper", sim, shaper.needs()));
+    }
+    problems.extend(unknown("estimator", sim, estimator.needs()));
+    problems.extend(rewards(sim));
+    problems.extend(combinations(sim));
+    if sim.mode == Mode::Expected {
+        problems.extend(expectations(sim));
+    }
+    problems
+}
+
+/// A change of rewards that the estimator cannot see.
+fn invisible(sim: &CascadeSim) -> Option<Problem> {
+    let (shaper, estimator) = (sim.shaper.as_ref()?, &sim.estimator);
+    let (change, blind) = (shaper.changes_groups_by(), estimator.blind_to());
+    let lost = (change.sums && blind.sums) || (change.factors && blind.factors);
+    let (shaper, estimator) = (shaper.typetag_name(), estimator.typetag_name());
+    lost.then(|| {
+        let message = format!("{estimator} cannot see what {shaper} does: all responses to a prompt get the same");
+        Problem::at("shaper", message).help("let `weights` multiply advantages, or let `sampling` choose the domains")
+    })
+}
+
+fn unknown(slot: &str, sim: &CascadeSim, needs: &[Signal]) -> Vec<Problem> {
+    let expected = sim.mode == Mode::Expected;
+    let refuse = |signal: &&Signal| match expected {
+        true => !KNOWN_IN_EXPECTATION.contains(signal),
+        false => !KNOWN.contains(signal),
+    };
+    let problem = |signal: &Signal| {
+        let what = if expected && KNOWN.contains(signal) { "mode: Expected" } else { "this environment" };
+        let help = if expected && KNOWN.contains(signal) { "use mode: Sampled" } else { "use another plugin" };
+        Problem::at(slot, format!("needs {}, which {what} does not have", signal.name())).help(help)
+    };
+    needs.iter().filter(refuse).map(problem).collect()
+}
+
+/// Rewards are 0 and 1; does the estimator's formula hold for them?
+fn rewards(sim: &CascadeSim) -> Option<Problem> {
+    let range = sim.estimator.rewards();
+    let fits = range.contains(&0.0) && range.contains(&1.0);
+    (!fits).then(|| {
+        let message = format!("rewards are 0 and 1, the estimator is made for {} to {}", range.start(), range.end());
+        Problem::at("estimator", message).help("change its bounds")
+    })
+}
+
+/// Combinations that the methods' authors exclude.
+fn combinations(sim: &CascadeSim) -> Vec<Problem> {
+    let estimator = sim.estimator.typetag_name();
+    let filter = sim.filter.as_ref().map(|filter| filter.typetag_name());
+    let mut problems = Vec::new();
+    if estimator == "Ngrpo" && filter == Some("DapoFilter") {
+        let message = "this filter drops the groups in which all fail, from which Ngrpo is meant to learn";
+        problems.push(Problem::at("filter", message).help("use NgrpoFilter"));
+    }
+    if sim.loss.is_none() && sim.inner_steps.get() > 1 {
+        let message = "several steps with the same responses need a surrogate";
+        problems.push(Problem::at("inner_steps", message).help("give a `loss`, or make one step"));
+    }
+    let needs_steps = sim.filter.is_none() && sim.rounds != super::four();
+    if needs_steps {
+        problems.push(Problem::at("rounds", "prompts are sampled once where no filter drops any").help("leave it out"));
+    }
+    problems
+}
+
+/// What no expectation is taken of.
+fn expectations(sim: &CascadeSim) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut refuse = |place: &str, message: &str| {
+        problems.push(Problem::at(place, message).help("use mode: Sampled"));
+    };
+    if sim.estimator.reach() == Reach::Batch {
+        refuse("estimator", "its advantages depend on the whole batch, of which no expectation is taken");
+    }
+    if sim.loss.is_some() {
+        refuse("loss", "several steps with the same responses have no simple expectation");
+    }
+    if sim.kl.get() > 0.0 {
+        refuse("kl", "there is no pull towards the reference in mode: Expected");
+    }
+    problems
+}

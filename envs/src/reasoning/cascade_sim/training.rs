@@ -1,0 +1,210 @@
+//! One step of training: what is sampled, what it weighs, what it changes.
+
+use super::parameters::{MOST_DOMAINS, Parameters};
+use super::{counts, expected, sampled};
+use isonomy_engine::advantage::Progress;
+use isonomy_engine::reexport::bevy_ecs::prelude::Component;
+use isonomy_engine::reexport::bytemuck::{Pod, Zeroable};
+
+/// What changes of a domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Component, Pod, Zeroable)]
+#[bytemuck(crate = "::isonomy_engine::reexport::bytemuck")]
+#[repr(C)]
+pub struct Skill {
+    /// The skill itself, in logits.
+    pub skill: f64,
+    /// Entropy of the policy.
+    pub entropy: f64,
+    /// Accuracy, as far as those who share out training know it.
+    pub accuracy: f64,
+    /// The best accuracy when domains were judged.
+    pub best: f64,
+    /// Share of what was sampled in the last step.
+    pub share: f64,
+    /// Factor on advantages in the last step.
+    pub weight: f64,
+    /// Share of groups in the last step whose responses all passed or all failed.
+    pub silent: f64,
+    /// Mean length of responses in the last step.
+    pub length: f64,
+}
+
+/// What is counted of a whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Component, Pod, Zeroable)]
+#[bytemuck(crate = "::isonomy_engine::reexport::bytemuck")]
+#[repr(C)]
+pub struct Bill {
+    /// Responses that were generated.
+    pub generated: f64,
+    /// Of them, those of groups that were thrown away.
+    pub dropped: f64,
+    /// Factors on advantages that would have been below 0.
+    pub negative_weights: f64,
+    /// Accuracies that were too small for a welfare function.
+    pub floored: f64,
+}
+
+/// The state of one lane.
+pub struct Lane<'a> {
+    /// `[domains]`
+    pub skills: &'a mut [Skill],
+    /// What sampler and weights remember, the sampler's first.
+    pub memory: &'a mut [f64],
+    /// One row.
+    pub bill: &'a mut Bill,
+}
+
+/// What a step of sampling says about every domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// Share of the prompts that were learned from.
+    pub share: f64,
+    /// `share · mean of A · ∇ ln P`, before weights: what the domain adds to an update at rate 1.
+    pub gradient: f64,
+    /// Share of silent groups.
+    pub silent: f64,
+    /// Mean length.
+    pub length: f64,
+    /// Responses that passed, and that did not.
+    pub passed: f64,
+    /// The others.
+    pub failed: f64,
+}
+
+impl Lane<'_> {
+    /// Sets everything to what it is before training.
+    pub fn start(&mut self, parameters: &Parameters) {
+        let [sampler, _] = self.halves(parameters);
+        for (index, (skill, domain)) in self.skills.iter_mut().zip(&parameters.domains).enumerate() {
+            let accuracy = parameters.accuracy(index, domain.reference);
+            *skill = Skill {
+                skill: domain.reference,
+                entropy: domain.entropy,
+                accuracy,
+                best: f64::NEG_INFINITY,
+                share: domain.share,
+                weight: 1.0,
+                silent: 0.0,
+                length: domain.items.length.expected(domain.reference, domain.items.difficulty),
+            };
+        }
+        let (of_sampler, of_weights) = self.memory.split_at_mut(sampler);
+        parameters.sampler.start(of_sampler);
+        if let Some(weights) = &parameters.method.weights {
+            weights.start(&mut of_weights[..weights.memory() * parameters.domains.len()]);
+        }
+        *self.bill = Bill::default();
+    }
+
+    /// Numbers that the sampler and the weights remember.
+    fn halves(&self, parameters: &Parameters) -> [usize; 2] {
+        parameters.memory().map(|per_domain| per_domain * parameters.domains.len())
+    }
+
+    /// Makes a step. `bid` is what every domain asks for, as an index of what it can ask for.
+    pub fn step(&mut self, parameters: &Parameters, elapsed: u32, bid: &[u32], words: &[u32]) {
+        let domains = parameters.domains.len();
+        let mut room = [[0.0; MOST_DOMAINS]; 6];
+        let [accuracy, best, data, before, share, weight] = room.each_mut().map(|row| &mut row[..domains]);
+        for (index, skill) in self.skills.iter().enumerate() {
+            (accuracy[index], best[index], before[index]) = (skill.accuracy, skill.best, skill.share);
+            best[index] = best[index].max(skill.accuracy);
+            data[index] = parameters.domains[index].share;
+        }
+        let [of_sampler, of_weights] = self.halves(parameters);
+        let (sampler_memory, weight_memory) = self.memory.split_at_mut(of_sampler);
+        let weight_memory = &mut weight_memory[..of_weights];
+        let progress = Progress { step: elapsed, accuracy, best, data, sampled: before };
+        parameters.sampler.share(&progress, sampler_memory, share);
+        apply_bids(&parameters.bids, bid, share);
+        weight.fill(1.0);
+        if let Some(weights) = &parameters.method.weights {
+            let repairs = weights.weigh(&Progress { sampled: share, ..progress }, weight_memory, weight);
+            self.bill.negative_weights += f64::from(repairs.negative);
+            self.bill.floored += f64::from(repairs.floored);
+        }
+        let mut samples = [Sample::default(); MOST_DOMAINS];
+        let samples = &mut samples[..domains];
+        if parameters.expected {
+            expected::sample(parameters, self.skills, share, samples, self.bill);
+        } else {
+            sampled::sample(parameters, self.skills, share, weight, words, samples, self.bill);
+        }
+        let (mut passed, mut failed) = ([0.0; MOST_DOMAINS], [0.0; MOST_DOMAINS]);
+        for (index, sample) in samples.iter().enumerate() {
+            (passed[index], failed[index]) = (sample.passed, sample.failed);
+        }
+        parameters.sampler.hear(&passed[..domains], &failed[..domains], sampler_memory);
+        for (skill, weight) in self.skills.iter_mut().zip(&*weight) {
+            skill.weight = *weight;
+        }
+        self.learn(parameters, samples);
+        self.judge(parameters, elapsed, samples);
+    }
+
+    /// Moves skills and entropies by what was sampled.
+    fn learn(&mut self, parameters: &Parameters, samples: &[Sample]) {
+        let domains = parameters.domains.len();
+        let (mut own, mut forget) = ([0.0; MOST_DOMAINS], [0.0; MOST_DOMAINS]);
+        for (index, (sample, domain)) in samples.iter().zip(&parameters.domains).enumerate() {
+            let skill = &self.skills[index];
+            let plasticity =
+                if parameters.plasticity { (skill.entropy / domain.entropy_reference).min(1.0) } else { 1.0 };
+            own[index] = parameters.rate * plasticity * skill.weight * sample.gradient;
+            for (forget, rate) in forget.iter_mut().zip(&parameters.forgetting[index * domains..][..domains]) {
+                *forget += sample.share * rate;
+            }
+        }
+        for (index, (skill, domain)) in self.skills.iter_mut().zip(&parameters.domains).enumerate() {
+            let transferred: f64 =
+                (0..domains).map(|from| own[from] * parameters.transfer[from * domains + index]).sum();
+            let away = skill.skill - domain.reference;
+            let pull = if parameters.kl > 0.0 {
+                let p = domain.items.average(skill.skill).pass;
+                let stiffness = domain.items.discrimination.powi(2) * p * (1.0 - p);
+                parameters.rate * parameters.kl * samples[index].share * stiffness
+            } else {
+                0.0
+            };
+            skill.skill = (skill.skill + transferred - (forget[index] + pull) * away).min(domain.ceiling);
+            if parameters.plasticity {
+                skill.entropy *= (-domain.entropy_decay * own[index].abs()).exp();
+            }
+        }
+    }
+
+    /// Writes down how domains do now.
+    fn judge(&mut self, parameters: &Parameters, elapsed: u32, samples: &[Sample]) {
+        let judged = parameters.sampler.judges(elapsed + 1);
+        for (index, (skill, sample)) in self.skills.iter_mut().zip(samples).enumerate() {
+            (skill.share, skill.silent) = (sample.share, sample.silent);
+            if sample.length > 0.0 {
+                skill.length = sample.length;
+            }
+            let responses = sample.passed + sample.failed;
+            if parameters.expected {
+                skill.accuracy = parameters.accuracy(index, skill.skill);
+            } else if responses > 0.0 {
+                let rate = sample.passed / responses;
+                skill.accuracy = parameters.momentum * skill.accuracy + (1.0 - parameters.momentum) * rate;
+            }
+            if judged {
+                let sampled = || counts::accuracy(parameters, index, skill.skill);
+                let now = if parameters.expected { skill.accuracy } else { sampled() };
+                skill.best = skill.best.max(now);
+            }
+        }
+    }
+}
+
+/// Multiplies shares by what domains ask for.
+fn apply_bids(bids: &[f64], bid: &[u32], share: &mut [f64]) {
+    let asked = |bid: &u32| bids[(*bid as usize).min(bids.len() - 1)];
+    let first = bid.first().map_or(1.0, asked);
+    if bid.iter().all(|bid| asked(bid) == first) {
+        return;
+    }
+    share.iter_mut().zip(bid).for_each(|(share, bid)| *share *= asked(bid));
+    let sum: f64 = share.iter().sum();
+    share.iter_mut().for_each(|share| *share /= sum);
+}

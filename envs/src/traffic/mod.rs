@@ -1,0 +1,245 @@
+//! Traffic: lights at the crossings of a road network, every vehicle moved by itself.
+//!
+//! | column     | rows per lane | meaning                                                              |
+//! |------------|---------------|----------------------------------------------------------------------|
+//! | `Vehicle`  | departures    | where every vehicle of the episode is, how fast, how long it waited  |
+//! | `Chain`    | ways          | who is on a lane or on a link through a crossing, from the front     |
+//! | `Light`    | crossings     | the phase that is shown                                              |
+//! | `Passage`  | movements     | vehicles that came through, and what they waited                     |
+//! | `Choosing` | greens        | decisions since a green was asked for                                |
+//! | `Before`   | agents × tasks| what a reward compares with                                          |
+//! | `Tally`    | 1             | steps, arrivals, travel times                                        |
+//!
+//! Agents are the crossings whose light obeys a controller, a decision is a step of the environment, an action is one of
+//! the crossing's greens (a number too large means the last one). `network/` knows the roads, `micro.rs` moves the vehicles
+//! as CityFlow does, `signal.rs` changes the lights, `controller/` holds the rules that users run today.
+
+pub mod controller;
+pub mod following;
+mod host;
+mod idm;
+mod krauss;
+pub mod metrics;
+pub mod micro;
+pub mod network;
+pub mod observation;
+pub mod queue;
+pub mod reward;
+pub mod signal;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use host::Streets;
+pub use source::{Demand, Roads};
+
+use following::Law;
+use isonomy_engine::environment::Environment;
+use isonomy_engine::plugin;
+use isonomy_engine::problem::Problem;
+use isonomy_engine::quantity::{NonNegative, Positive};
+use isonomy_engine::sim::Builder;
+use isonomy_engine::spec::{GroupSpec, Space, Spec};
+use micro::World;
+use network::demand::Clock;
+use observation::{Observation, Sizes};
+use queue::Model;
+use reward::Payment;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// Lights at the crossings of a road network. Vehicles move as in CityFlow, without changing lanes; an action is the green
+/// that a crossing shows until the next decision.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Traffic {
+    /// The roads: the path of a CityFlow `roadnet.json`, or `{"Grid": (…)}`.
+    pub network: Roads,
+    /// The vehicles: the path of a CityFlow `flow.json`, or `{"Entries": (…)}` for a grid.
+    pub demand: Demand,
+    /// How long an episode is; an hour if not given.
+    #[serde(default = "hour")]
+    pub duration_s: Positive,
+    /// Length of a step of the simulation; 1 if not given.
+    #[serde(default = "second")]
+    pub step_s: Positive,
+    /// Time between decisions; 10 if not given.
+    #[serde(default = "ten")]
+    pub decision_s: Positive,
+    /// Seed of the demand: of a grid's vehicles, and of CityFlow's choice of start lanes.
+    #[serde(default)]
+    pub seed: u32,
+    /// Time between two greens, in which only movements that are always free may go; 5 if not given.
+    #[serde(default = "five")]
+    pub clearance_s: NonNegative,
+    /// Shortest green; requests to end it earlier are ignored. 0 if not given.
+    #[serde(default = "nothing")]
+    pub min_green_s: NonNegative,
+    /// Longest green while another is wanted: then the next wanted one follows, whatever is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_green_s: Option<Positive>,
+    /// Lights follow the tables of the network, and actions mean nothing.
+    #[serde(default)]
+    pub own_tables: bool,
+    /// How vehicles are moved; one by one if not given.
+    #[serde(default)]
+    pub model: Model,
+    /// How vehicles follow each other in the micro model; as in CityFlow if not given.
+    #[serde(default)]
+    pub following: Law,
+    /// What a crossing sees; `Fair` if not given.
+    #[serde(default)]
+    pub observation: Observation,
+    /// What a crossing earns, a task each; `Fair` alone if not given.
+    #[serde(default = "fair")]
+    pub rewards: Vec<Payment>,
+    /// How crossings are grouped; each by itself if not given.
+    #[serde(default)]
+    pub groups: Groups,
+    #[serde(skip)]
+    #[schemars(skip)]
+    world: OnceLock<Result<Arc<World>, Problem>>,
+}
+
+/// How crossings are grouped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Groups {
+    /// Every crossing is a group of its own.
+    #[default]
+    Crossings,
+    /// All are one group.
+    Network,
+}
+
+fn amount(constant: f64) -> Positive {
+    Positive::new(constant).expect("a constant above 0")
+}
+
+fn hour() -> Positive {
+    amount(3600.0)
+}
+
+fn second() -> Positive {
+    amount(1.0)
+}
+
+fn ten() -> Positive {
+    amount(10.0)
+}
+
+fn five() -> NonNegative {
+    NonNegative::new(5.0).expect("a constant, 0 or above")
+}
+
+fn nothing() -> NonNegative {
+    NonNegative::new(0.0).expect("a constant, 0 or above")
+}
+
+fn fair() -> Vec<Payment> {
+    vec![Payment::fair()]
+}
+
+/// Steps of the longest episode.
+const MOST_STEPS: f64 = 1e7;
+
+impl Traffic {
+    fn decision_steps(&self) -> u32 {
+        (self.decision_s.get() / self.step_s.get()).round().clamp(1.0, MOST_STEPS) as u32
+    }
+
+    fn decisions(&self) -> u32 {
+        let steps = (self.duration_s.get() / self.step_s.get()).round().clamp(1.0, MOST_STEPS) as u32;
+        steps.div_ceil(self.decision_steps())
+    }
+
+    fn clock(&self) -> Clock {
+        Clock { step_s: self.step_s.get(), steps: self.decisions() * self.decision_steps(), seed: self.seed }
+    }
+
+    /// The roads and vehicles, read once.
+    fn world(&self) -> Result<&Arc<World>, &Problem> {
+        let read = || {
+            if self.duration_s.get() / self.step_s.get() > MOST_STEPS {
+                return Err(Problem::at("duration_s", format!("more than {MOST_STEPS} steps")).help("use longer steps"));
+            }
+            let clock = self.clock();
+            let roads = self.network.read()?;
+            let demand = self.demand.read(&self.network, &roads, clock)?;
+            let world = World::following(roads, demand, clock, self.following).moved_by(self.model);
+            Ok(Arc::new(world.deciding_every(self.decision_steps())))
+        };
+        self.world.get_or_init(read).as_ref()
+    }
+}
+
+#[typetag::serde]
+impl Environment for Traffic {
+    fn spec(&self) -> Spec {
+        // A network that cannot be read has no crossings; `check` has said why.
+        let empty = World::new(network::Network::default(), network::demand::Demand::default(), self.clock());
+        let world = self.world().map_or(&empty, |world| &**world);
+        let sizes = Sizes::of(world);
+        let vehicles = world.demand.departures.len();
+        let agents: Vec<&str> =
+            world.network.controlled().map(|crossing| world.network.crossings[crossing].name.as_str()).collect();
+        let groups = match self.groups {
+            Groups::Crossings => agents.iter().map(|&name| GroupSpec { name: name.to_owned(), agents: 1 }).collect(),
+            Groups::Network => vec![GroupSpec { name: "network".to_owned(), agents: agents.len() as u32 }],
+        };
+        Spec {
+            groups,
+            tasks: self.rewards.iter().map(|payment| payment.task(vehicles, self.duration_s.get())).collect(),
+            observation: self.observation.space(&sizes, vehicles),
+            action: Space::Discrete(sizes.greens().max(1) as u32),
+            time_limit: self.decisions(),
+            terminal: Vec::new(),
+        }
+    }
+
+    fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        match self.world() {
+            Err(problem) => problems.push(problem.clone()),
+            Ok(world) if world.network.controlled().next().is_none() => {
+                let help = "a crossing is an agent if its light has two phases or more that free somebody";
+                problems.push(Problem::at("network", "no crossing has a light to control").help(help));
+            }
+            Ok(_) => {}
+        }
+        if self.rewards.is_empty() {
+            problems.push(Problem::at("rewards", "crossings earn nothing").help("name one reward or more"));
+        }
+        let names: Vec<String> = self.rewards.iter().map(|payment| payment.task(1, 1.0).name).collect();
+        for (index, name) in names.iter().enumerate().filter(|(index, name)| names[..*index].contains(name)) {
+            problems.push(Problem::at(format!("rewards[{index}]"), format!("`{name}` is named twice")));
+        }
+        let ratio = self.decision_s.get() / self.step_s.get();
+        if ratio < 1.0 || (ratio - ratio.round()).abs() > 1e-9 {
+            let help = format!("give a multiple of `step_s`, {} s", self.step_s.get());
+            problems.push(Problem::at("decision_s", "a decision must take whole steps").help(help));
+        }
+        problems
+    }
+
+    fn resolve(&mut self, folder: &Path) -> Result<(), Problem> {
+        self.network.settle(folder);
+        self.demand.settle(folder);
+        self.world = OnceLock::new();
+        self.world().map(|_| ()).map_err(Problem::clone)
+    }
+
+    fn build(&self, sim: &mut Builder) {
+        if let Ok(world) = self.world() {
+            sim.lanes_of(Streets::new(self, world.clone()));
+        }
+    }
+}
+
+plugin!(Environment: Traffic, "(
+    network: {\"Grid\": (rows: 2, columns: 2)},
+    demand: {\"Entries\": (main_per_h: 400, side_per_h: 200)},
+    duration_s: 600,
+    rewards: [Fair(), Queue()],
+)");
