@@ -179,6 +179,22 @@ fn rewards_that_a_device_shapes() {
 }
 
 #[test]
+fn what_remembers_is_shaped_by_the_processor() {
+    let Some(device) = device() else { return };
+    let river = file("river_swim/two_currents.ron");
+    let rewards =
+        r#"fairness=[{"LocalGlobal": (share: 0.5)}, {"InequityAversion": (envy: 5.0, guilt: 0.05, decay: 0.9)}]"#;
+    let scenario = || with(&river, &[rewards, "lanes=65"]).scenario;
+    let (mut host, mut there) = (sim(scenario(), 2, None), sim(scenario(), 1, Some(device)));
+    assert_eq!(there.shape_twins(), None);
+    for horizon in [33, 20] {
+        let found = there.rollout(horizon).expect("the device should not fail");
+        same_rollout("it is the same code", &host.rollout(horizon).expect("the processor cannot fail"), &found);
+    }
+    assert_eq!(host.take_returns(), there.take_returns());
+}
+
+#[test]
 fn learning_from_rewards_that_a_device_shapes() {
     let Some(device) = device() else { return };
     let river = file("river_swim/two_currents.ron");
