@@ -30,8 +30,8 @@ pub trait FairnessReward: std::fmt::Debug + Send + Sync {
     }
 
     /// The same rule for the device, in a rollout that is shaped with these mean returns, `[groups, tasks]`. Only its
-    /// numbers may differ from one rollout to the next. Where one reward of a scenario has none, all are shaped by the
-    /// processor.
+    /// numbers may differ from one rollout to the next. Where one reward of a scenario has none, or remembers
+    /// something, all are shaped by the processor.
     fn twin(&self, _spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
         None
     }

@@ -55,7 +55,7 @@ impl FairnessReward for InequityAversion {
 
     fn twin(&self, _spec: &Spec, _expected: Option<&[f64]>) -> Option<ShapeTwin> {
         let numbers = vec![self.envy.get() as f32, self.guilt.get() as f32];
-        // A device remembers nothing.
+        // What is smoothed is remembered, and memory is on the host.
         (!self.remembers()).then_some(ShapeTwin { body: CHARGE, numbers, sees_lane: true })
     }
 }
