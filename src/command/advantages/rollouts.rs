@@ -423,7 +423,7 @@ mod tests {
             ("{\"prompt\": 1, \"domain\": \"m\"", "file:1:27: EOF while parsing an object"),
             ("{\"prompt\": 1, \"reward\": 0}", "file:1:26: missing field `domain`"),
             ("{\"prompt\": 1, \"domain\": \"m\"}", "file:1:28: missing field `reward`"),
-            ("\n{\"prompt\": 1, \"domain\": \"m\", \"reward\": \"yes\"}", "file:2:43: invalid type: string"),
+            ("\n{\"prompt\": 1, \"domain\": \"m\", \"reward\": \"yes\"}", "file:2:44: invalid type: string"),
             ("", "file:1:1: there are no responses in it"),
             (
                 "{\"prompt\": 1, \"domain\": \"m\", \"reward\": 0, \"length\": 3, \"log_probs\": [-1]}",
