@@ -195,7 +195,12 @@ fn rollouts_earn_what_the_model_says() {
                 let found = sim.take_returns().expect("two episodes ended").returns;
                 for (at, (mean, exact)) in found.mean.iter().zip(&exact).enumerate() {
                     // Sums of 32-bit floats are off by some of their last digits.
-                    let slack = 4.0 * found.standard_error[at] + 2e-6 * exact.abs();
+                    // What is earned rarely, and then several times in a row, is spread more than a sample of it tells.
+                    let episodes = 2.0 * (20_000 / spec.agents() as usize).max(2) as f64;
+                    let rare = (exact.abs() * f64::from(spec.time_limit) / episodes).sqrt();
+                    let error =
+                        if exact.abs() < 0.05 { found.standard_error[at].max(rare) } else { found.standard_error[at] };
+                    let slack = 4.0 * error + 2e-6 * exact.abs();
                     let what = format!("{}, {rule} policy, seed {seed}, [group, task] {at}", name(&file));
                     assert!((mean - exact).abs() <= slack, "{what}: {mean} within {slack}, exactly {exact}");
                 }

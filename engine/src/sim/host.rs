@@ -158,6 +158,9 @@ impl<D: LaneDynamics> Host for Lanes<D> {
     }
 
     fn advance(&mut self, world: &mut World, steps: Steps, rollout: Option<&mut Rollout>, scratch: &mut [Scratch]) {
+        if steps.is_empty() {
+            return;
+        }
         let tracks = rollout.map(Tracks::of).unwrap_or_default();
         self.with(world, |law, part, acting| {
             let share = part.lanes.div_ceil(scratch.len().max(1));
