@@ -46,6 +46,7 @@ fn page(past: &Past, lanes: Option<&Lanes>) -> Result<String, minijinja::Error> 
         numbers: numbers(past),
         plots,
         table: table(past, lanes),
+        all: all(past),
         facts: facts(past),
     }))
 }
@@ -58,6 +59,7 @@ struct Page<'a> {
     numbers: Vec<Fact>,
     plots: Vec<Figure>,
     table: Table,
+    all: Vec<Fact>,
     facts: Vec<Fact>,
 }
 
@@ -411,6 +413,13 @@ fn numbers(past: &Past) -> Vec<Fact> {
     let judged =
         judged.filter_map(|(column, name, meaning)| fact(name.to_owned(), &format!("{prefix}{column}"), meaning));
     judged.chain(compared(past).into_iter().filter_map(|metric| fact(in_words(metric), metric, ""))).collect()
+}
+
+/// The last value of every metric: what the environment measures and the optimiser tells, under the names of the records.
+fn all(past: &Past) -> Vec<Fact> {
+    let last = |at: usize| past.rows.iter().rev().find_map(|row| row.values[at]);
+    let fact = |(at, name): (usize, &String)| Some(Fact { name: name.clone(), value: number(last(at)?), meaning: "" });
+    past.columns.iter().enumerate().filter_map(fact).collect()
 }
 
 #[derive(Serialize)]
