@@ -306,3 +306,19 @@ fn pairs_that_learn_with_a_central_critic_trust_each_other() {
         assert!(evaluated.returns.mean.iter().all(|&mean| mean > 7.9), "{name}: {:?}", evaluated.returns.mean);
     }
 }
+
+#[test]
+fn the_examples_of_the_environments_are_good() {
+    use isonomy::engine::plugin::{Kind, plugins};
+    let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+    let mut read = 0;
+    for plugin in plugins().into_iter().filter(|plugin| plugin.kind == Kind::Environment) {
+        let ron = format!("{{\"{}\": {}}}", plugin.name, plugin.example);
+        let environment = options.from_str::<Box<dyn Environment>>(&ron);
+        let environment = environment.unwrap_or_else(|error| panic!("{}: {error}", plugin.name));
+        let problems: Vec<String> = environment.check().iter().map(ToString::to_string).collect();
+        assert_eq!(problems, [""; 0], "{}", plugin.name);
+        read += 1;
+    }
+    assert!(read >= 10, "there were more environments once");
+}

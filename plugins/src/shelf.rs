@@ -74,7 +74,7 @@ fn every_example_is_read_and_survives_writing() {
 #[test]
 fn unknown_fields_are_refused() {
     for plugin in plugins() {
-        let fields = plugin.example.trim_end_matches(')');
+        let fields = plugin.example.strip_suffix(')').expect("fields in parentheses");
         let comma = if fields == "(" { "" } else { ", " };
         let (written, _) = read_as(plugin.kind, &slot(plugin, &format!("{fields}{comma}colour: 3)")));
         let error = written.expect_err(plugin.name);

@@ -226,15 +226,6 @@ fn scenarios_survive_being_written_down() {
 }
 
 #[test]
-fn the_examples_of_the_plugin_list_are_good() {
-    for plugin in isonomy_engine::plugin::plugins() {
-        let ron = format!("{{\"{}\": {}}}", plugin.name, plugin.example);
-        assert_eq!(problems(&ron), [""; 0], "{}", plugin.name);
-    }
-    assert_eq!(isonomy_engine::plugin::plugins().len(), 3);
-}
-
-#[test]
 fn a_file_is_taken_into_the_scenario() {
     let environment = scenario("tabular_mdp/from_file.ron");
     let json = serde_json::to_value(&*environment).unwrap();
