@@ -6,7 +6,7 @@ use super::controller::Look;
 use super::controller::sorted::Order;
 use super::grid::Bounds;
 use super::measure::Compared;
-use super::projection::raise;
+use super::projection::{Projection, raise};
 use super::reward::{Paid, Payments};
 use super::sessions::Source;
 use super::signals::{DemandResponse, Reduction};
@@ -38,6 +38,8 @@ pub struct Call {
 isonomy_engine::columns! {
     /// State of charge of a station's car at arrival and after every active step; only kept where wear counts.
     Soc(f32);
+    /// What the projection remembers of the step before, by limit and class; only kept where it is `L2`.
+    Pull(f64);
 }
 
 /// What is summed up for the wear of a station's car.
@@ -225,13 +227,14 @@ impl Charging {
 }
 
 impl LaneDynamics for Charging {
-    type State = (Bay, Stay, Meter, Call, Worn, Soc);
+    type State = (Bay, Stay, Meter, Call, Worn, Soc, Pull);
 
     fn counts(&self) -> Vec<usize> {
         let stations = self.site.grid.stations.len();
         let calls = self.response.as_ref().map_or(0, DemandResponse::most);
         let worn = if self.batteries.wear { stations } else { 0 };
-        vec![stations, self.source.most(), 1, calls, worn, worn * (self.clock.steps() as usize + 1)]
+        let pulls = if self.site.projection == Projection::L2 { super::nearest::memory(&self.site.grid) } else { 0 };
+        vec![stations, self.source.most(), 1, calls, worn, worn * (self.clock.steps() as usize + 1), pulls]
     }
 
     fn draws(&self) -> usize {
@@ -242,7 +245,7 @@ impl LaneDynamics for Charging {
         1 + self.source.words() + self.response.as_ref().map_or(0, |_| DemandResponse::WORDS)
     }
 
-    fn start(&self, at: At<'_>, (bays, stays, meter, calls, worn, socs): lanes::View<'_, Self>) {
+    fn start(&self, at: At<'_>, (bays, stays, meter, calls, worn, socs, pulls): lanes::View<'_, Self>) {
         let day = self.calendar.pick(at.lane as u64, 1, at.episode, at.words[0]);
         let mut sessions: Vec<Session> = Vec::new();
         let turned_away = self.source.draw(day, &|word| at.words[1 + word], &mut sessions);
@@ -262,6 +265,7 @@ impl LaneDynamics for Charging {
         }
         worn.fill(Worn::zeroed());
         socs.fill(Soc(0.0));
+        pulls.fill(Pull(0.0));
         step::start(day as u32, sessions.len() as u32, &mut Lane { bays, stays, meter: &mut meter[0] });
         meter[0].rejected = turned_away;
     }
@@ -274,14 +278,17 @@ impl LaneDynamics for Charging {
         &self,
         at: At<'_>,
         action: &[u32],
-        (bays, stays, meter, calls, worn, socs): lanes::View<'_, Self>,
+        (bays, stays, meter, calls, worn, socs, pulls): lanes::View<'_, Self>,
         reward: &mut [f32],
     ) {
         self.with_room(|room| {
             let meter = &mut meter[0];
             self.bounds(meter, calls, room);
             self.command(action, bays, meter, room);
+            let memory = bytemuck::cast_slice_mut(pulls);
+            room.work.memory[..memory.len()].copy_from_slice(memory);
             self.settle(bays, room);
+            memory.copy_from_slice(&room.work.memory[..memory.len()]);
             let outcome = self.site.charge(&mut Lane { bays, stays, meter }, room);
             if !at.words.is_empty() {
                 self.batteries.lose(bays, at.words, self.site.hours);

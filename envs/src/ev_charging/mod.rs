@@ -8,6 +8,7 @@
 //! | `Call`  | most calls of a day    | times in which the transformer may carry less                          |
 //! | `Worn`  | stations, if wear      | energy through the battery                                             |
 //! | `Soc`   | stations · (steps + 1) | states of charge of the stay, if wear                                  |
+//! | `Pull`  | limits + classes       | what the nearest commands of the step before were found with           |
 //!
 //! A step: commands (or rules) → what the grid can carry of them → batteries → meters and rewards → who leaves → who comes.
 
@@ -34,7 +35,7 @@ mod view;
 
 pub use action::{Action, Agents};
 pub use measure::Compared;
-pub use reward::{Cost, Credit, Reward, Unhappy, Weight};
+pub use reward::{Cost, Credit, Reward, Unhappy};
 pub use view::View;
 
 use action::Actors;

@@ -34,24 +34,32 @@ pub(super) struct Work {
     gradient: Vec<f64>,
     start: Vec<f64>,
     inner: Inner,
-    pub(super) slow: usize,
-    pub(super) bad: usize,
-    pub(super) rounds: usize,
 }
 
-/// Room for the interior point: what it knows of stations that can move, and of limits.
+/// Room for the interior point: stations that can move, one behind the other, and limits.
 #[derive(Clone, Debug, Default)]
 struct Inner {
-    stations: Vec<u32>,
+    class: Vec<u32>,
+    wish: Vec<f64>,
+    low: Vec<f64>,
+    high: Vec<f64>,
     amps: Vec<f64>,
+    /// Multipliers of the lower bounds, and of the upper ones.
     above: Vec<f64>,
     below: Vec<f64>,
+    /// One over the distance to the lower bound, and to the upper one.
+    up: Vec<f64>,
+    down: Vec<f64>,
     weight: Vec<f64>,
     pull: Vec<f64>,
+    change: Vec<f64>,
+    /// How far limits are from binding, and how that changes.
     slack: Vec<f64>,
+    slack_change: Vec<f64>,
+    /// By class: sums of weights and of weighted pulls, and by how much the class moves against them.
     weights: Vec<f64>,
     pulls: Vec<f64>,
-    step: Vec<f64>,
+    against: Vec<f64>,
 }
 
 impl Work {
@@ -71,26 +79,18 @@ impl Work {
             right: vec![0.0; most],
             gradient: vec![0.0; limits * classes],
             start: vec![0.0; stations],
-            inner: Inner {
-                stations: Vec::with_capacity(stations),
-                amps: vec![0.0; stations],
-                above: vec![0.0; stations],
-                below: vec![0.0; stations],
-                weight: vec![0.0; stations],
-                pull: vec![0.0; stations],
-                slack: vec![0.0; limits],
-                weights: vec![0.0; classes],
-                pulls: vec![0.0; classes],
-                step: vec![0.0; classes],
-            },
-            slow: 0,
-            bad: 0,
-            rounds: 0,
+            inner: Inner::new(grid),
         }
     }
 }
 
-/// Replaces `amps` by the nearest commands between `low` and `high` that the grid can carry. Expects the flows of `amps`.
+/// What is remembered from one step of a site to the next: multipliers of the limits, then sums of the classes. Zeros: nothing.
+pub(super) fn memory(grid: &Grid) -> usize {
+    grid.limits.len() + grid.classes()
+}
+
+/// Replaces `amps` by the nearest commands between `low` and `high` that the grid can carry. Expects the sums and the flows of
+/// the commands between their bounds.
 pub(super) fn project(
     grid: &Grid,
     bounds: &Bounds<'_>,
@@ -99,20 +99,24 @@ pub(super) fn project(
     amps: &mut [f64],
     work: &mut projection::Work,
 ) {
-    let projection::Work { sums, flows, nearest, .. } = work;
+    let projection::Work { sums, flows, nearest, memory, .. } = work;
     nearest.start.copy_from_slice(amps);
     let problem = Problem { grid, bounds, low, high };
-    nearest.multiplier.fill(0.0);
-    if !newton(&problem, sums, flows, nearest) {
-        nearest.slow += 1;
-        approach(&problem, sums, flows, nearest);
-        if !newton(&problem, sums, flows, nearest) {
-            nearest.bad += 1;
-        }
+    let (multipliers, before) = memory.split_at_mut(flows.len());
+    nearest.multiplier.copy_from_slice(multipliers);
+    if multipliers.iter().any(|multiplier| *multiplier > 0.0) {
+        sums.copy_from_slice(before);
+        grid.flows(sums, flows);
     }
+    if !newton(&problem, sums, flows, nearest) {
+        approach(&problem, sums, flows, nearest);
+        newton(&problem, sums, flows, nearest);
+    }
+    multipliers.copy_from_slice(&nearest.multiplier);
+    before.copy_from_slice(sums);
     for (station, amps) in amps.iter_mut().enumerate() {
         *amps =
-            (nearest.start[station] - nearest.shift[grid.class[station] as usize]).clamp(low[station], high[station]);
+            (nearest.start[station] - nearest.shift[grid.class[station] as usize]).max(low[station]).min(high[station]);
     }
     grid.sums(amps, sums);
     grid.flows(sums, flows);
@@ -136,7 +140,7 @@ impl Problem<'_> {
         for (station, &class) in self.grid.class.iter().enumerate() {
             let (low, high, class) = (self.low[station], self.high[station], class as usize);
             let wish = start[station] - shift[class];
-            clipped[class] += wish.clamp(low, high);
+            clipped[class] += wish.max(low).min(high);
             free[class] += f64::from(u8::from(wish > low && wish <= high));
         }
     }
@@ -146,7 +150,6 @@ impl Problem<'_> {
 fn newton(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &mut Work) -> bool {
     let Problem { grid, bounds, .. } = *problem;
     for _ in 0..ROUNDS {
-        work.rounds += 1;
         choose(grid, bounds, flows, work);
         let worst = slack(bounds, flows, work);
         move_classes(grid, bounds, flows, work);
@@ -296,164 +299,190 @@ fn eliminate(matrix: &mut [f64], right: &mut [f64], size: usize) -> bool {
 
 /// A primal-dual interior point. Leaves multipliers, sums and flows from which [`newton`] has not far to go.
 ///
-/// Stations between bounds have multipliers `above`, `below` of their bounds; what they do to the sum of their class is a
-/// weight and a pull, so that the linear system has one row per class.
+/// Stations have multipliers `above`, `below` of their bounds; what they do to the sum of their class is a weight and a pull,
+/// so that the linear system of a round has one row per class.
 fn approach(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &mut Work) {
-    const START: f64 = 1.0;
-    let Problem { grid, bounds, low, high } = *problem;
+    let Problem { grid, bounds, .. } = *problem;
     let classes = grid.classes();
     let mut inner = std::mem::take(&mut work.inner);
-    inner.stations.clear();
-    sums.fill(0.0);
-    for station in 0..low.len() {
-        let width = high[station] - low[station];
-        let class = grid.class[station] as usize;
-        let share = ((work.start[station] - low[station]) / width).clamp(0.1, 0.9);
-        if width <= 0.0 {
-            sums[class] += low[station];
-            continue;
-        }
-        let at = inner.stations.len();
-        inner.stations.push(station as u32);
-        inner.amps[at] = low[station] + share * width;
-        inner.above[at] = START / (share * width);
-        inner.below[at] = START / ((1.0 - share) * width);
-        sums[class] += inner.amps[at];
-    }
+    inner.begin(problem, sums, &work.start);
     grid.flows(sums, flows);
-    for limit in 0..flows.len() {
-        inner.slack[limit] = (-overrun(bounds, limit, flows[limit])).max(0.1 * bounds.reach(limit));
+    work.binding.clear();
+    work.binding.extend(0..flows.len() as u32);
+    for (limit, &flow) in flows.iter().enumerate() {
+        inner.slack[limit] = (-overrun(bounds, limit, flow)).max(0.1 * bounds.reach(limit));
         work.multiplier[limit] = START / inner.slack[limit];
     }
-    let count = (2 * inner.stations.len() + flows.len()) as f64;
     let mut length = 0.0_f64;
     for _ in 0..MOST_ROUNDS {
-        work.rounds += 1;
-        work.binding.clear();
-        work.binding.extend(0..flows.len() as u32);
-        move_classes(grid, bounds, flows, work);
-        let mut gap: f64 = (0..flows.len()).map(|limit| inner.slack[limit] * work.multiplier[limit]).sum();
-        for (at, &station) in inner.stations.iter().enumerate() {
-            let station = station as usize;
-            gap +=
-                inner.above[at] * (inner.amps[at] - low[station]) + inner.below[at] * (high[station] - inner.amps[at]);
-        }
-        let gap = gap / count;
+        let gap = inner.gap(&work.multiplier);
         let off = (0..flows.len()).map(|limit| (overrun(bounds, limit, flows[limit]) + inner.slack[limit]).abs());
         if gap < 1e-9 && off.fold(0.0, f64::max) < 1e-7 {
             break;
         }
         let target = gap * ((1.0 - length) * (1.0 - length)).max(0.02);
-        inner.weights.fill(0.0);
-        inner.pulls.fill(0.0);
-        for (at, &station) in inner.stations.iter().enumerate() {
-            let station = station as usize;
-            let class = grid.class[station] as usize;
-            let (up, down) = (1.0 / (inner.amps[at] - low[station]), 1.0 / (high[station] - inner.amps[at]));
-            let weight = 1.0 / (1.0 + inner.above[at] * up + inner.below[at] * down);
-            let pull = work.start[station] - inner.amps[at] - work.shift[class] + target * (up - down);
-            inner.weight[at] = weight;
-            inner.pull[at] = pull;
-            inner.weights[class] += weight;
-            inner.pulls[class] += weight * pull;
-        }
-        // (1/W + M) dS = R/W - Σ_j (σ/s_j - θ_j g_j) c_j, with M = Σ_j μ_j/L_j Re(Bᴴ B) + θ_j c_j c_jᵀ.
-        let matrix = &mut work.matrix[..classes * classes];
-        matrix.fill(0.0);
-        for class in 0..classes {
-            let weight = inner.weights[class];
-            matrix[class * classes + class] = if weight > 0.0 { 1.0 / weight } else { 1.0 };
-            work.right[class] = if weight > 0.0 { inner.pulls[class] / weight } else { 0.0 };
-        }
-        for limit in 0..flows.len() {
-            let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
-            let theta = multiplier / slack;
-            let push = target / slack + theta * overrun(bounds, limit, flows[limit]);
-            let bend = multiplier / bounds.reach(limit);
-            let gradient = &work.gradient[limit * classes..][..classes];
-            let terms = grid.row(limit);
-            for term in terms {
-                let class = term.to as usize;
-                if inner.weights[class] == 0.0 {
-                    continue;
-                }
-                work.right[class] -= push * gradient[class];
-                for other in terms {
-                    let to = other.to as usize;
-                    if to <= class {
-                        matrix[class * classes + to] +=
-                            bend * term.flow().dot(other.flow()) + theta * gradient[class] * gradient[to];
-                    }
-                }
-            }
-        }
-        for class in 0..classes {
-            if inner.weights[class] == 0.0 {
-                for below in class + 1..classes {
-                    matrix[below * classes + class] = 0.0;
-                }
-            }
-        }
-        cholesky(matrix, &mut work.right[..classes], classes);
-        let step = &work.right[..classes];
-        // How far everything can go without leaving its side of zero.
-        let mut longest = 1.0 / 0.995;
-        let mut fits = |value: f64, change: f64| {
-            if change < 0.0 {
-                longest = f64::min(longest, -value / change);
-            }
-        };
-        for limit in 0..flows.len() {
-            let slope: f64 = grid
-                .row(limit)
-                .iter()
-                .map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize])
-                .sum();
-            let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
-            let slack_change = -overrun(bounds, limit, flows[limit]) - slack - slope;
-            fits(slack, slack_change);
-            fits(multiplier, (target - multiplier * slack_change) / slack - multiplier);
-        }
-        for class in 0..classes {
-            let weight = inner.weights[class];
-            // How much more the class moves against its wish.
-            inner.step[class] = if weight > 0.0 { (inner.pulls[class] - step[class]) / weight } else { 0.0 };
-        }
-        for (at, &station) in inner.stations.iter().enumerate() {
-            let station = station as usize;
-            let change = inner.weight[at] * (inner.pull[at] - inner.step[grid.class[station] as usize]);
-            let (over, under) = (inner.amps[at] - low[station], high[station] - inner.amps[at]);
-            fits(over, change);
-            fits(under, -change);
-            fits(inner.above[at], (target - inner.above[at] * change) / over - inner.above[at]);
-            fits(inner.below[at], (target + inner.below[at] * change) / under - inner.below[at]);
-        }
-        length = (0.995 * longest).min(1.0);
-        for limit in 0..flows.len() {
-            let slope: f64 = grid
-                .row(limit)
-                .iter()
-                .map(|t| work.gradient[limit * classes + t.to as usize] * step[t.to as usize])
-                .sum();
-            let (slack, multiplier) = (inner.slack[limit], work.multiplier[limit]);
-            let slack_change = -overrun(bounds, limit, flows[limit]) - slack - slope;
-            inner.slack[limit] += length * slack_change;
-            work.multiplier[limit] += length * ((target - multiplier * slack_change) / slack - multiplier);
-        }
-        for (at, &station) in inner.stations.iter().enumerate() {
-            let station = station as usize;
-            let change = inner.weight[at] * (inner.pull[at] - inner.step[grid.class[station] as usize]);
-            let (over, under) = (inner.amps[at] - low[station], high[station] - inner.amps[at]);
-            inner.above[at] += length * ((target - inner.above[at] * change) / over - inner.above[at]);
-            inner.below[at] += length * ((target + inner.below[at] * change) / under - inner.below[at]);
-            inner.amps[at] += length * change;
-        }
-        for class in 0..classes {
-            sums[class] += length * step[class];
+        move_classes(grid, bounds, flows, work);
+        inner.weigh(target, &work.shift);
+        inner.system(grid, bounds, flows, target, work);
+        cholesky(&mut work.matrix[..classes * classes], &mut work.right[..classes], classes);
+        length = inner.reach(grid, bounds, flows, target, work);
+        inner.advance(target, length, &mut work.multiplier);
+        for (sum, step) in sums.iter_mut().zip(&work.right) {
+            *sum += length * step;
         }
         grid.flows(sums, flows);
     }
     work.inner = inner;
+}
+
+/// Product of a multiplier and its distance at the beginning.
+const START: f64 = 1.0;
+
+impl Inner {
+    fn new(grid: &Grid) -> Self {
+        let [stations, limits, classes] = [grid.stations.len(), grid.limits.len(), grid.classes()];
+        let list = || Vec::with_capacity(stations);
+        Inner {
+            class: Vec::with_capacity(stations),
+            wish: list(),
+            low: list(),
+            high: list(),
+            amps: list(),
+            above: list(),
+            below: list(),
+            up: vec![0.0; stations],
+            down: vec![0.0; stations],
+            weight: vec![0.0; stations],
+            pull: vec![0.0; stations],
+            change: vec![0.0; stations],
+            slack: vec![0.0; limits],
+            slack_change: vec![0.0; limits],
+            weights: vec![0.0; classes],
+            pulls: vec![0.0; classes],
+            against: vec![0.0; classes],
+        }
+    }
+
+    /// Stations well between their bounds. Those that cannot move are only counted.
+    fn begin(&mut self, problem: &Problem<'_>, sums: &mut [f64], start: &[f64]) {
+        self.class.clear();
+        for list in [&mut self.wish, &mut self.low, &mut self.high, &mut self.amps, &mut self.above, &mut self.below] {
+            list.clear();
+        }
+        sums.fill(0.0);
+        for (station, &class) in problem.grid.class.iter().enumerate() {
+            let (low, high) = (problem.low[station], problem.high[station]);
+            let width = high - low;
+            if width <= 0.0 {
+                sums[class as usize] += low;
+                continue;
+            }
+            let share = ((start[station] - low) / width).clamp(0.1, 0.9);
+            sums[class as usize] += low + share * width;
+            self.class.push(class);
+            self.wish.push(start[station]);
+            self.low.push(low);
+            self.high.push(high);
+            self.amps.push(low + share * width);
+            self.above.push(START / (share * width));
+            self.below.push(START / ((1.0 - share) * width));
+        }
+    }
+
+    /// The mean product of multipliers and distances.
+    fn gap(&self, multiplier: &[f64]) -> f64 {
+        let mut gap: f64 = self.slack.iter().zip(multiplier).map(|(slack, multiplier)| slack * multiplier).sum();
+        for at in 0..self.class.len() {
+            gap += self.above[at] * (self.amps[at] - self.low[at]) + self.below[at] * (self.high[at] - self.amps[at]);
+        }
+        gap / (2 * self.class.len() + self.slack.len()) as f64
+    }
+
+    fn weigh(&mut self, target: f64, shift: &[f64]) {
+        self.weights.fill(0.0);
+        self.pulls.fill(0.0);
+        for at in 0..self.class.len() {
+            let class = self.class[at] as usize;
+            let (up, down) = (1.0 / (self.amps[at] - self.low[at]), 1.0 / (self.high[at] - self.amps[at]));
+            let weight = 1.0 / (1.0 + self.above[at] * up + self.below[at] * down);
+            let pull = self.wish[at] - self.amps[at] - shift[class] + target * (up - down);
+            (self.up[at], self.down[at], self.weight[at], self.pull[at]) = (up, down, weight, pull);
+            self.weights[class] += weight;
+            self.pulls[class] += weight * pull;
+        }
+    }
+
+    /// `(1/W + M) dS = R/W - Σ_j (σ/s_j - θ_j g_j) c_j`, `M = Σ_j μ_j/L_j Re(Bᴴ B) + θ_j c_j c_jᵀ`, the lower triangle.
+    fn system(&self, grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], target: f64, work: &mut Work) {
+        let classes = grid.classes();
+        let matrix = &mut work.matrix[..classes * classes];
+        matrix.fill(0.0);
+        for class in 0..classes {
+            let weight = self.weights[class];
+            // A class that cannot move stays.
+            let (inverse, pull) = if weight > 0.0 { (1.0 / weight, self.pulls[class] / weight) } else { (1e300, 0.0) };
+            matrix[class * classes + class] = inverse;
+            work.right[class] = pull;
+        }
+        for (limit, &flow) in flows.iter().enumerate() {
+            let (slack, multiplier) = (self.slack[limit], work.multiplier[limit]);
+            let theta = multiplier / slack;
+            let push = target / slack + theta * overrun(bounds, limit, flow);
+            let bend = multiplier / bounds.reach(limit);
+            let gradient = &work.gradient[limit * classes..][..classes];
+            let terms = grid.row(limit);
+            for (index, term) in terms.iter().enumerate() {
+                let class = term.to as usize;
+                work.right[class] -= push * gradient[class];
+                for other in &terms[..=index] {
+                    let to = other.to as usize;
+                    let curve = bend * term.flow().dot(other.flow()) + theta * gradient[class] * gradient[to];
+                    matrix[class * classes + to] += curve;
+                }
+            }
+        }
+    }
+
+    /// How far everything can go without leaving its side of zero, at most 1.
+    fn reach(&mut self, grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], target: f64, work: &Work) -> f64 {
+        let classes = grid.classes();
+        let mut steepest = 0.0_f64;
+        for (limit, &flow) in flows.iter().enumerate() {
+            let gradient = &work.gradient[limit * classes..][..classes];
+            let terms = grid.row(limit).iter();
+            let slope: f64 = terms.map(|term| gradient[term.to as usize] * work.right[term.to as usize]).sum();
+            let (slack, multiplier) = (self.slack[limit], work.multiplier[limit]);
+            let change = -overrun(bounds, limit, flow) - slack - slope;
+            self.slack_change[limit] = change;
+            steepest = steepest.max(-change / slack).max(1.0 - (target / multiplier - change) / slack);
+        }
+        for class in 0..classes {
+            let weight = self.weights[class];
+            self.against[class] = if weight > 0.0 { (self.pulls[class] - work.right[class]) / weight } else { 0.0 };
+        }
+        for at in 0..self.class.len() {
+            let change = self.weight[at] * (self.pull[at] - self.against[self.class[at] as usize]);
+            self.change[at] = change;
+            let above = 1.0 - (target / self.above[at] - change) * self.up[at];
+            let below = 1.0 - (target / self.below[at] + change) * self.down[at];
+            steepest = steepest.max(-change * self.up[at]).max(change * self.down[at]).max(above).max(below);
+        }
+        (0.995 / steepest).min(1.0)
+    }
+
+    fn advance(&mut self, target: f64, length: f64, multiplier: &mut [f64]) {
+        for (limit, multiplier) in multiplier.iter_mut().enumerate() {
+            let (slack, change) = (self.slack[limit], self.slack_change[limit]);
+            *multiplier += length * ((target - *multiplier * change) / slack - *multiplier);
+            self.slack[limit] += length * change;
+        }
+        for at in 0..self.class.len() {
+            let (change, above, below) = (self.change[at], self.above[at], self.below[at]);
+            self.above[at] += length * ((target - above * change) * self.up[at] - above);
+            self.below[at] += length * ((target + below * change) * self.down[at] - below);
+            self.amps[at] += length * change;
+        }
+    }
 }
 
 /// Solves a symmetric positive definite system, given its lower triangle, in place.

@@ -40,6 +40,8 @@ pub struct Work {
     /// Weights of the level that rises.
     pub weights: Vec<f64>,
     pub(super) nearest: nearest::Work,
+    /// What `L2` remembers of the step before; zeros: nothing. It only saves time.
+    pub memory: Vec<f64>,
     /// Stations in some order.
     pub order: Vec<u32>,
     /// Keys of that order.
@@ -57,6 +59,7 @@ impl Work {
             rising: vec![false; stations],
             weights: vec![0.0; stations],
             nearest: nearest::Work::new(grid),
+            memory: vec![0.0; nearest::memory(grid)],
             order: Vec::with_capacity(stations),
             keys: vec![0.0; stations],
         }

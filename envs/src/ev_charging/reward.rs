@@ -46,31 +46,21 @@ pub enum Reward {
         #[serde(default = "customer_price")]
         price: NonNegative,
         /// Weight of each kWh that a car leaves without.
-        #[serde(default)]
-        unmet: Weight,
+        #[serde(default = "nothing")]
+        unmet: NonNegative,
         /// Weight of each step that a car stays beyond its announced departure.
-        #[serde(default)]
-        overtime: Weight,
+        #[serde(default = "nothing")]
+        overtime: NonNegative,
         /// Weight of each car that finds no station.
-        #[serde(default)]
-        rejected: Weight,
+        #[serde(default = "nothing")]
+        rejected: NonNegative,
         /// Weight of each ampere (or kW) beyond a limit.
-        #[serde(default)]
-        excess: Weight,
+        #[serde(default = "nothing")]
+        excess: NonNegative,
         /// Weight of each kWh taken from a car.
-        #[serde(default)]
-        discharged: Weight,
+        #[serde(default = "nothing")]
+        discharged: NonNegative,
     },
-}
-
-/// A weight; 0 unless given.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Weight(NonNegative);
-
-impl Default for Weight {
-    fn default() -> Self {
-        Weight(number(0.0))
-    }
 }
 
 /// What a driver costs who leaves with less than was asked for.
@@ -140,6 +130,10 @@ pub enum Cost {
 
 fn number(number: f64) -> NonNegative {
     NonNegative::new(number).expect("not negative")
+}
+
+fn nothing() -> NonNegative {
+    number(0.0)
 }
 
 fn margin() -> NonNegative {
@@ -276,8 +270,8 @@ impl<'a> Paid<'a> {
                 Reward::Ev2GymProfit { .. } => -price * energy,
                 Reward::Tracking => 0.0,
                 Reward::Chargax { price: customer, overtime, discharged, .. } => {
-                    let late = f64::from(u8::from(t >= bay.est_departure)) * overtime.0.get();
-                    customer.get() * energy.max(0.0) - price * energy - late - discharged.0.get() * (-energy).max(0.0)
+                    let late = f64::from(u8::from(t >= bay.est_departure)) * overtime.get();
+                    customer.get() * energy.max(0.0) - price * energy - late - discharged.get() * (-energy).max(0.0)
                 }
             };
             self.pay(station, own);
@@ -288,7 +282,7 @@ impl<'a> Paid<'a> {
                 -excess.get() * outcome.excess * site.grid.stations[0].kw_per_amp * site.hours
             }
             Reward::Ev2GymProfit { overload, .. } => -overload.get() * over_kw,
-            Reward::Chargax { excess, .. } => -excess.0.get() * outcome.excess,
+            Reward::Chargax { excess, .. } => -excess.get() * outcome.excess,
             Reward::Tracking => {
                 let potential: f64 =
                     (room.high.iter().zip(&site.grid.stations)).map(|(amps, station)| amps * station.kw_per_amp).sum();
@@ -329,7 +323,7 @@ impl<'a> Paid<'a> {
                 -weight.get() * (-rate.get() * served).exp()
             }
             Reward::Ev2GymProfit { unhappy: Unhappy::Squared { weight }, .. } => -weight.get() * missing * missing,
-            Reward::Chargax { unmet, .. } => -unmet.0.get() * missing,
+            Reward::Chargax { unmet, .. } => -unmet.get() * missing,
             _ => return,
         };
         self.pay(station, amount);
@@ -338,7 +332,7 @@ impl<'a> Paid<'a> {
     /// Shares out what concerns the site. `rejected`: cars that had found no station before this step.
     pub(super) fn finish(mut self, rejected: u32, meter: &mut Meter) {
         if let Reward::Chargax { rejected: weight, .. } = &self.payments.reward {
-            self.common -= weight.0.get() * f64::from(meter.rejected - rejected);
+            self.common -= weight.get() * f64::from(meter.rejected - rejected);
         }
         let share = (self.common / self.agents as f64) as f32;
         for paid in &mut self.reward[..self.agents] {

@@ -215,35 +215,29 @@ fn power_limits_of_a_tree() {
     all_near(&[got[0] * 3_f64.sqrt() * 0.4, got[1] * 0.6], &[8.0, 10.0], 1e-9);
 }
 
+/// A step remembers the one before. That saves rounds and changes nothing.
 #[test]
-fn speed_of_nearest() {
+fn memory_changes_nothing() {
     for site in SITES {
         let grid = network(site);
         let count = grid.stations.len();
-        let (low, high) = (vec![0.0; count], vec![32.0; count]);
-        for share in [0.15, 0.3, 0.6, 1.0] {
-            let mut work = Work::new(&grid);
-            let mut next = unruly(5);
-            let wishes: Vec<Vec<f64>> = (0..200)
-                .map(|_| (0..count).map(|_| if next() < share { 32.0 * next().sqrt() } else { 0.0 }).collect())
-                .collect();
-            let begin = std::time::Instant::now();
-            let mut amps = vec![0.0; count];
-            let mut sum = 0.0;
-            for _ in 0..50 {
-                for wish in &wishes {
-                    amps.copy_from_slice(wish);
-                    Projection::L2.apply(&grid, &grid.bounds(), &low, &high, &mut amps, &mut work);
-                    sum += amps[0];
-                }
-            }
-            eprintln!(
-                "{site} {share}: {:.3} us {sum} slow {} bad {} rounds {}",
-                begin.elapsed().as_secs_f64() * 1e6 / 10000.0,
-                work.nearest.slow,
-                work.nearest.bad,
-                work.nearest.rounds
+        let (low, mut remembering) = (vec![0.0; count], Work::new(&grid));
+        let mut next = unruly(9);
+        let mut wish: Vec<f64> = (0..count).map(|_| 32.0 * next().sqrt()).collect();
+        for _ in 0..100 {
+            let changed = (next() * count as f64) as usize;
+            wish[changed] = 32.0 * next();
+            let (mut with, mut without) = (wish.clone(), wish.clone());
+            Projection::L2.apply(&grid, &grid.bounds(), &low, &[32.0; 54][..count], &mut with, &mut remembering);
+            Projection::L2.apply(
+                &grid,
+                &grid.bounds(),
+                &low,
+                &[32.0; 54][..count],
+                &mut without,
+                &mut Work::new(&grid),
             );
+            all_near(&with, &without, 1e-7);
         }
     }
 }
