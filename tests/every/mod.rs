@@ -66,12 +66,15 @@ pub fn small(file: &Path, lanes: usize, iterations: u32) -> Scenario {
 
 /// As many lanes as were wanted, or, where agents move together and a lane takes long, so many that a test does not.
 pub fn lanes(file: &Path, wanted: usize) -> usize {
-    let spec = with(file, &[]).scenario.environment.spec();
+    let one = small(file, 1, 1);
+    let spec = one.environment.spec();
     if spec.observation.is_discrete() {
         return wanted;
     }
-    let per_lane = spec.time_limit as usize * spec.agents() as usize;
-    wanted.min((400_000 / per_lane).max(5))
+    let decisions = spec.time_limit as usize * spec.agents() as usize;
+    // What a lane keeps tells what a step of it costs.
+    let bytes = sim(one, 1, None).snapshot().columns.len();
+    wanted.min((400_000 / decisions).min(1_000_000 / bytes.max(1)).max(5))
 }
 
 /// A scenario that is run on the processor.

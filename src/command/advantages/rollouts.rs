@@ -427,7 +427,7 @@ mod tests {
             ("", "file:1:1: there are no responses in it"),
             (
                 "{\"prompt\": 1, \"domain\": \"m\", \"reward\": 0, \"length\": 3, \"log_probs\": [-1]}",
-                "file:1:44: the length is 3, but there are numbers for 1 tokens",
+                "file:1:43: the length is 3, but there are numbers for 1 tokens",
             ),
             (
                 "{\"prompt\": 1, \"domain\": \"m\", \"reward\": 0}\n{\"prompt\": 1, \"domain\": \"c\", \"reward\": 0}",
