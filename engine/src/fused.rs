@@ -113,11 +113,11 @@ impl Rules {
     /// The fairness rewards in WGSL, where every one of them is there and its lanes can be seen by a workgroup.
     pub(crate) fn shape_twins(&self, spec: &Spec) -> Option<Vec<ShapeTwin>> {
         // What a fairness reward remembers is on the host.
-        let twin = |plugin: &Box<dyn FairnessReward>| match plugin.remembers() {
-            true => None,
-            false => plugin.twin(spec, self.expected.as_deref()),
-        };
-        let twins: Vec<ShapeTwin> = self.fairness.iter().map(twin).collect::<Option<_>>()?;
+        if self.fairness.iter().any(|plugin| plugin.remembers()) {
+            return None;
+        }
+        let twins = self.fairness.iter().map(|plugin| plugin.twin(spec, self.expected.as_deref()));
+        let twins: Vec<ShapeTwin> = twins.collect::<Option<_>>()?;
         let uncut = spec.agents() > 0 && 64 % spec.agents() == 0;
         twins.iter().all(|twin| uncut || !twin.sees_lane).then_some(twins)
     }

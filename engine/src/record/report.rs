@@ -170,10 +170,8 @@ fn both(past: &Past, column: &str, name: &str, colour: usize) -> Vec<Series> {
 /// Whether two lines could not be told apart but for rounding.
 fn same(a: &[(f64, Option<f64>)], b: &[(f64, Option<f64>)]) -> bool {
     let close = |a: f64, b: f64| a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0);
-    let equal = |((x, y), (at, value)): (&(f64, Option<f64>), &(f64, Option<f64>))| {
-        x == at && y.zip(*value).map_or(*y == *value, |(y, value)| close(y, value))
-    };
-    a.len() == b.len() && a.iter().zip(b).all(equal)
+    let equal = |y: Option<f64>, value: Option<f64>| y.zip(value).map_or(y == value, |(y, value)| close(y, value));
+    a.len() == b.len() && a.iter().zip(b).all(|((x, y), (at, value))| x == at && equal(*y, *value))
 }
 
 /// The reference lines of a metric that is drawn as `series`.

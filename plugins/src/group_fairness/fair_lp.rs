@@ -138,11 +138,12 @@ impl FairLp {
 
     /// What constraints find, and where each stands.
     fn check_constraints(&self, spec: &Spec, model: Option<&TabularModel>) -> Vec<(String, Problem)> {
-        let of_one = |(index, constraint): (usize, &Box<dyn Constraint>)| {
+        let mut found = Vec::new();
+        for (index, constraint) in self.constraints.iter().enumerate() {
             let place = format!("constraints[{index}].{}", constraint.typetag_name());
-            constraint.check(spec, model).into_iter().map(move |problem| (place.clone(), problem))
-        };
-        self.constraints.iter().enumerate().flat_map(of_one).collect()
+            found.extend(constraint.check(spec, model).into_iter().map(|problem| (place.clone(), problem)));
+        }
+        found
     }
 
     fn check_welfare(&self, groups: usize) -> Vec<Problem> {

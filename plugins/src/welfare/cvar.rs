@@ -34,7 +34,7 @@ impl Cvar {
 
     /// Lends each place and its weight, the worst off first: all of its part while something of the share is left, then
     /// what is left, then nothing.
-    fn from_the_worst(&self, utilities: &[f64], mut borrower: impl FnMut(usize, f64)) -> Result<(), OutsideDomain> {
+    fn worst_first(&self, utilities: &[f64], mut borrower: impl FnMut(usize, f64)) -> Result<(), OutsideDomain> {
         Domain::Any.admit("Cvar", utilities)?;
         order::with(utilities, |order| {
             let mut left = self.share.get();
@@ -52,12 +52,12 @@ impl Cvar {
 impl Welfare for Cvar {
     fn value(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
         let mut value = 0.0;
-        self.from_the_worst(utilities, |place, weight| value += weight * utilities[place])?;
+        self.worst_first(utilities, |place, weight| value += weight * utilities[place])?;
         Ok(value)
     }
 
     fn weights(&self, utilities: &[f64], weights: &mut [f64]) -> Result<(), OutsideDomain> {
-        self.from_the_worst(utilities, |place, weight| weights[place] = weight)
+        self.worst_first(utilities, |place, weight| weights[place] = weight)
     }
 
     fn check(&self, utilities: usize) -> Vec<Problem> {

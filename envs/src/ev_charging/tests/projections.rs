@@ -20,7 +20,7 @@ const SITES: [&str; 3] = ["Caltech()", "Jpl()", "Office001()"];
 
 #[test]
 fn the_networks_are_those_of_acn_sim() {
-    let sizes = SITES.map(|site| network(site)).map(|grid| (grid.stations.len(), grid.limits.len()));
+    let sizes = SITES.map(network).map(|grid| (grid.stations.len(), grid.limits.len()));
     assert_eq!(sizes, [(54, 8), (52, 24), (8, 6)]);
     let bound = |site: &str, name: &str| {
         network(site).limits.iter().find(|limit| limit.name == name).map(|limit| limit.most).unwrap()

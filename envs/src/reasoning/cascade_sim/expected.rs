@@ -18,7 +18,7 @@ pub(super) fn sample(
         let items = &parameters.domains[domain].items;
         let chance = items.average(skills[domain].skill);
         let known = parameters.outcomes.get(domain);
-        let made = known.is_none().then(|| parameters.outcomes_at(domain, chance.pass)).unwrap_or_default();
+        let made = if known.is_some() { Default::default() } else { parameters.outcomes_at(domain, chance.pass) };
         let group = of_group(known.unwrap_or(&made), [chance.pass, chance.up, chance.down]);
         kept[domain] = group.kept;
         all_kept += share[domain] * group.kept;

@@ -87,7 +87,7 @@ pub(super) fn normal_quantile(u: f32) -> f32 {
         y = y * w + 5.739_507_7e-3;
         y = y * w - 7.622_461_3e-3;
         y = y * w + 9.438_870_5e-3;
-        y = y * w + 1.001_674_1;
+        y = y * w + 1.001_674;
         y * w + 2.832_976_8
     };
     std::f32::consts::SQRT_2 * (2.0 * u - 1.0) * (far + negative(w - 5.0) * (near - far))

@@ -105,7 +105,7 @@ impl Columns {
         self.truncated.push(truncated);
         self.length.push(logarithm.min(lengths.limit).exp().round().clamp(1.0, 1e9) as u32);
         self.entropy.push(skill.entropy * (link + 0.2 * normal(words[2])).exp());
-        let wrong = 1 + (u64::from(words[3]) * u64::from(of.wrong_answers) >> 32) as u32;
+        let wrong = 1 + ((u64::from(words[3]) * u64::from(of.wrong_answers)) >> 32) as u32;
         self.answer.push(if passed { RIGHT } else { wrong });
         self.reward.push(f64::from(u8::from(passed && !truncated)));
     }

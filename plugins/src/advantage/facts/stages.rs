@@ -271,7 +271,7 @@ fn welfare_gradients_on_advantages() {
     let third = [1.0 / 3.0; 3];
     for (welfare, expected) in [
         (r#"{"Utilitarian": ()}"#, [1.0, 1.0, 1.0]),
-        (r#"{"AlphaFair": (alpha: 0.5)}"#, [2.236068, 1.414214, 1.054093]),
+        (r#"{"AlphaFair": (alpha: 0.5)}"#, [2.236068, std::f64::consts::SQRT_2, 1.054093]),
         (r#"{"Nash": ()}"#, [5.0, 2.0, 1.111111]),
         (r#"{"AlphaFair": (alpha: 2)}"#, [25.0, 4.0, 1.234568]),
         (r#"{"SoftMin": (sharpness: 5)}"#, [0.797876, 0.178030, 0.024094]),

@@ -34,7 +34,8 @@ fn high() -> NonNegative {
 #[typetag::serde]
 impl PolicyLoss for Gspo {
     fn loss(&self, batch: &Surrogate<'_>, loss: &mut [f64], slope: &mut [f64]) {
-        (loss.fill(0.0), slope.fill(0.0));
+        loss.fill(0.0);
+        slope.fill(0.0);
         for (tokens, count, advantage) in sequences(batch) {
             let own = || tokens.clone().filter(|&at| generated(batch, at));
             let mean = own().map(|at| log_ratio(batch, at).0).sum::<f64>() / count as f64;

@@ -37,8 +37,8 @@ fn gradient(welfare: &dyn Welfare, accuracy: &[f64], floor: f64, weight: &mut [f
         }
     };
     held.iter_mut().zip(accuracy).for_each(|(held, accuracy)| *held = accuracy.max(floor));
-    let mut repairs = Repairs::default();
-    repairs.floored = accuracy.iter().filter(|&&accuracy| accuracy < floor).count() as u32;
+    let floored = accuracy.iter().filter(|&&accuracy| accuracy < floor).count() as u32;
+    let mut repairs = Repairs { floored, ..Repairs::default() };
     let known = welfare.weights(held, weight).is_ok();
     let sign = if welfare.direction() == Direction::Inequality { -1.0 } else { 1.0 };
     for weight in &mut *weight {
