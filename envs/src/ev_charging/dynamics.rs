@@ -35,6 +35,14 @@ pub struct Call {
     pub share: f64,
 }
 
+/// A station for the car of an index, any as often as any other (the finaliser of MurmurHash3).
+fn somewhere(word: u32, index: u32, stations: usize) -> u32 {
+    let mut mixed = word.wrapping_add(index.wrapping_mul(0x9E37_79B9));
+    mixed = (mixed ^ (mixed >> 16)).wrapping_mul(0x85EB_CA6B);
+    mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xC2B2_AE35);
+    ((u64::from(mixed ^ (mixed >> 16)) * stations as u64) >> 32) as u32
+}
+
 isonomy_engine::columns! {
     /// State of charge of a station's car at arrival and after every active step; only kept where wear counts.
     Soc(f32);
@@ -250,8 +258,9 @@ impl LaneDynamics for Charging {
         let mut sessions: Vec<Session> = Vec::new();
         let turned_away = self.source.draw(day, &|word| at.words[1 + word], &mut sessions);
         stays.fill(Stay::zeroed());
-        for (stay, session) in stays.iter_mut().zip(&sessions) {
+        for (index, (stay, session)) in stays.iter_mut().zip(&sessions).enumerate() {
             *stay = self.batteries.stay(session, self.site.hours);
+            stay.prefers = somewhere(at.words[0], index as u32, bays.len());
         }
         calls.fill(Call::zeroed());
         if let Some(response) = &self.response {

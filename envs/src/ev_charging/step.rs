@@ -81,8 +81,8 @@ pub struct Stay {
     pub claimed: u32,
     /// Whose customer it is.
     pub operator: u32,
-    /// Nothing.
-    pub spare: u32,
+    /// The station from which on a car that goes anywhere looks for a free one.
+    pub prefers: u32,
 }
 
 /// Any free station will do.
@@ -151,7 +151,7 @@ impl Stay {
             status: TO_COME,
             claimed: session.claimed.into(),
             operator: session.operator,
-            spare: 0,
+            prefers: 0,
         }
     }
 
@@ -407,7 +407,10 @@ fn come(index: usize, t: u32, lane: &mut Lane<'_>) {
     }
     let free = |station: &usize| lane.bays[*station].session == 0;
     let station = match stay.station {
-        ANYWHERE => (0..lane.bays.len()).find(free),
+        ANYWHERE => {
+            let first = stay.prefers as usize;
+            (first..lane.bays.len()).chain(0..first.min(lane.bays.len())).find(free)
+        }
         station => Some(station as usize).filter(free),
     };
     let Some(station) = station else {

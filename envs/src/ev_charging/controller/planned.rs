@@ -3,7 +3,7 @@
 use super::named::check;
 use super::program::{Goal, Load, Scene, Terms, solve};
 use crate::ev_charging::dynamics::{Call, Charging};
-use crate::ev_charging::step::{self, Bay, Lane, Meter, Stay, TO_COME};
+use crate::ev_charging::step::{self, Bay, Lane, Meter, PLUGGED, Stay, TO_COME};
 use bytemuck::Zeroable;
 use isonomy_engine::controller::{Controller, Rule};
 use isonomy_engine::environment::Environment;
@@ -175,8 +175,7 @@ impl Planned {
 
     fn solve(&self, dynamics: &Charging, stays: &[Stay], meter: &Meter, calls: &[Call]) -> Vec<f32> {
         let (steps, stations) = (dynamics.clock.steps() as usize, dynamics.site.grid.stations.len());
-        let came: Vec<&Stay> =
-            stays.iter().filter(|stay| (stay.station as usize) < stations && stay.spare == 1).collect();
+        let came: Vec<&Stay> = stays.iter().filter(|stay| stay.status == PLUGGED).collect();
         let load = |stay: &&Stay| Load {
             station: stay.station as usize,
             from: stay.arrival as usize,
@@ -209,11 +208,11 @@ impl Planned {
 }
 
 /// The day as it was before it began, and who is plugged in where and from when on: that does not depend on what is
-/// charged. `spare` is 1 for who finds a station; `arrival` is when.
+/// charged. `status` says who finds a station, `arrival` when.
 fn afresh(dynamics: &Charging, stays: &[Stay], meter: &Meter) -> (Vec<Stay>, Meter) {
     let mut stays: Vec<Stay> = stays[..meter.sessions as usize].to_vec();
     for stay in &mut stays {
-        (stay.status, stay.delivered_kwh, stay.spare) = (TO_COME, 0.0, 0);
+        (stay.status, stay.delivered_kwh) = (TO_COME, 0.0);
     }
     let mut bays = vec![Bay::zeroed(); dynamics.site.grid.stations.len()];
     let (day, sessions) = (meter.day, meter.sessions);
@@ -230,7 +229,7 @@ fn afresh(dynamics: &Charging, stays: &[Stay], meter: &Meter) -> (Vec<Stay>, Met
     for (stay, plugged) in stays.iter_mut().zip(plugged) {
         (stay.status, stay.delivered_kwh) = (TO_COME, 0.0);
         if plugged != u32::MAX {
-            (stay.arrival, stay.spare) = (plugged, 1);
+            (stay.arrival, stay.status) = (plugged, PLUGGED);
         }
     }
     (stays, Meter { day, sessions, ..Meter::zeroed() })

@@ -220,3 +220,18 @@ fn nonsense_is_refused_with_its_place() {
     let zero = options().from_str::<EvCharging>(&format!("(network: Simple(kw: 0, stations: 1), {day})"));
     assert!(zero.is_err_and(|error| error.to_string().contains("0 is not a number above 0")));
 }
+
+#[test]
+fn cars_that_go_anywhere_use_the_whole_site() {
+    let environment = read("(network: Caltech(), sessions: Poisson(cars_per_day: 60), compare: [Phase])");
+    let setup = Setup { lanes: 8, seed: 5, phase: Phase::Training, threads: 1, device: None };
+    let mut sim = Sim::new(&*environment, Vec::new(), setup).unwrap();
+    let rule: Box<dyn Controller> = options().from_str("{\"Uncontrolled\": ()}").unwrap();
+    assert!(sim.set_rule(&rule.rule(&*environment)));
+    sim.advance(288).unwrap();
+    let returns = sim.take_returns().unwrap().returns;
+    // A station's return is the sum of the served shares of its cars: about one a day, whatever its phase.
+    for group in 0..3 {
+        assert!((0.6..1.6).contains(&returns.get(group, 0)), "{returns:?}");
+    }
+}
