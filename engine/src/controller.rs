@@ -37,3 +37,27 @@ pub fn only_for(environment: &dyn Environment, named: &str) -> Vec<Problem> {
     let message = format!("this controller knows {named}, and the environment is {}", environment.typetag_name());
     vec![Problem::at("", message).help("`isonomy list controllers` shows the others")]
 }
+
+/// Puts rules for the lanes of one environment on the list of plugins, each with an example of its fields in RON:
+/// `lane_controllers! { Traffic, |rule| LaneRule::new::<Streets>(rule); FixedTime: "(green_s: 30)"; }`.
+#[macro_export]
+macro_rules! lane_controllers {
+    ($environment:ident, |$own:ident| $rule:expr; $($name:ident: $example:expr;)*) => {$(
+        $crate::plugin!(Controller: $name, $example);
+
+        #[typetag::serde]
+        impl $crate::controller::Controller for $name {
+            fn rule(&self, _: &dyn $crate::environment::Environment) -> $crate::controller::Rule {
+                let $own = *self;
+                $crate::controller::Rule::Lane($rule)
+            }
+
+            fn check(&self, environment: &dyn $crate::environment::Environment) -> Vec<$crate::problem::Problem> {
+                match $crate::controller::of::<$environment>(environment) {
+                    Some(_) => Vec::new(),
+                    None => $crate::controller::only_for(environment, stringify!($environment)),
+                }
+            }
+        }
+    )*};
+}

@@ -13,7 +13,6 @@
 use super::shifting::{self, Account, Circumstances, Cooling, Plant, best_plan};
 use super::trace::Trace;
 use crate::groups::check_groups;
-use isonomy_engine::controller::{Controller, Rule, of, only_for};
 use isonomy_engine::environment::Environment;
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, LaneRule, Shared, View};
 use isonomy_engine::metrics::jain;
@@ -21,7 +20,7 @@ use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive, Probability};
 use isonomy_engine::sim::Builder;
 use isonomy_engine::spec::{GroupSpec, Space, Spec, TaskSpec};
-use isonomy_engine::{columns, plugin};
+use isonomy_engine::{columns, lane_controllers, plugin};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -484,30 +483,11 @@ fn closed() -> Probability {
 #[serde(deny_unknown_fields)]
 pub struct CleanestHours {}
 
-macro_rules! controllers {
-    ($($name:ident, $example:literal;)*) => {$(
-        plugin!(Controller: $name, $example);
-
-        #[typetag::serde]
-        impl Controller for $name {
-            fn rule(&self, _: &dyn Environment) -> Rule {
-                Rule::Lane(LaneRule::new::<Centers>(*self))
-            }
-
-            fn check(&self, environment: &dyn Environment) -> Vec<Problem> {
-                match of::<DataCenters>(environment) {
-                    Some(_) => Vec::new(),
-                    None => only_for(environment, "DataCenters"),
-                }
-            }
-        }
-    )*};
-}
-
-controllers! {
-    RunEverything, "()";
-    CarbonThreshold, "(share: 0.4)";
-    CleanestHours, "()";
+lane_controllers! {
+    DataCenters, |rule| LaneRule::new::<Centers>(rule);
+    RunEverything: "()";
+    CarbonThreshold: "(share: 0.4)";
+    CleanestHours: "()";
 }
 
 impl LaneController<Centers> for RunEverything {

@@ -15,15 +15,14 @@ use super::trace::Trace;
 use crate::groups::check_groups;
 use bevy_ecs::prelude::Component;
 use bytemuck::{Pod, Zeroable};
-use isonomy_engine::controller::{Controller, Rule, of, only_for};
 use isonomy_engine::environment::Environment;
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, LaneRule, Shared, View};
 use isonomy_engine::metrics::jain;
-use isonomy_engine::plugin;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use isonomy_engine::sim::Builder;
 use isonomy_engine::spec::{GroupSpec, Space, Spec, TaskSpec};
+use isonomy_engine::{lane_controllers, plugin};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -278,29 +277,10 @@ pub struct MirrorDescent {
     pub rate: Positive,
 }
 
-macro_rules! controllers {
-    ($($name:ident, $example:literal;)*) => {$(
-        plugin!(Controller: $name, $example);
-
-        #[typetag::serde]
-        impl Controller for $name {
-            fn rule(&self, _: &dyn Environment) -> Rule {
-                Rule::Lane(LaneRule::new::<Regions>(*self))
-            }
-
-            fn check(&self, environment: &dyn Environment) -> Vec<Problem> {
-                match of::<LoadBalancing>(environment) {
-                    Some(_) => Vec::new(),
-                    None => only_for(environment, "LoadBalancing"),
-                }
-            }
-        }
-    )*};
-}
-
-controllers! {
-    FairHours, "(mu: 0.1)";
-    MirrorDescent, "(mu: 0.1, rate: 0.05)";
+lane_controllers! {
+    LoadBalancing, |rule| LaneRule::new::<Regions>(rule);
+    FairHours: "(mu: 0.1)";
+    MirrorDescent: "(mu: 0.1, rate: 0.05)";
 }
 
 /// Weights that ask for a share: load is spread in proportion, and shares are within capacity.

@@ -31,6 +31,7 @@ pub(super) use words::Words;
 pub use written::{Car, Sessions};
 
 use super::calendar::{Clock, Day};
+use super::reading::table::{Column, Others, Row, Table};
 use super::reading::{self, Flaws};
 use intake::Intake;
 use schemars::JsonSchema;
@@ -38,6 +39,25 @@ use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::num::NonZeroU32;
 use std::path::Path;
+
+/// Hands every row of a table to `take`, as long as there is room for sessions. All flaws of the table are told at once.
+fn each_row<'a>(
+    from: Box<dyn Read + 'a>,
+    name: &str,
+    (columns, others): (&[Column], Others),
+    intake: &mut Intake<'_>,
+    mut take: impl FnMut(&Row<'_, 'a>, &mut Intake<'_>, &mut Flaws) -> Option<()>,
+) -> Result<(), Flaws> {
+    let mut table = Table::open(from, name, columns, others)?;
+    let mut flaws = Flaws::none(name);
+    while let Some(row) = table.next(&mut flaws) {
+        if intake.is_full(&mut flaws) {
+            break;
+        }
+        take(&row, intake, &mut flaws);
+    }
+    flaws.or(())
+}
 
 /// How a file of sessions is laid out. Compressed files (gzip) are unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

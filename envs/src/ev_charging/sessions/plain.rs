@@ -13,10 +13,11 @@
 //! | `max_kw`        |         | the most that the car takes, kW                                                |
 //! | `operator`      |         | whose customer it is, a whole number; empty: 0                                 |
 
+use super::each_row;
 use super::intake::{Intake, Places, Stay};
 use super::sustaingym::{instant, truth};
 use crate::ev_charging::reading::Flaws;
-use crate::ev_charging::reading::table::{Column, Others, Row, Table, shorten};
+use crate::ev_charging::reading::table::{Column, Others, Row, shorten};
 use crate::ev_charging::session::BatterySpec;
 use std::io::Read;
 
@@ -45,15 +46,8 @@ const OPERATOR: usize = 9;
 
 /// Takes in all sessions of a file.
 pub(super) fn read(from: Box<dyn Read + '_>, (file, name): (u32, &str), intake: &mut Intake<'_>) -> Result<(), Flaws> {
-    let mut table = Table::open(from, name, &COLUMNS, Others::Refused)?;
-    let mut flaws = Flaws::none(name);
-    while let Some(row) = table.next(&mut flaws) {
-        if intake.is_full(&mut flaws) {
-            break;
-        }
-        take(&row, file, intake, &mut flaws);
-    }
-    flaws.or(())
+    let rows = (&COLUMNS[..], Others::Refused);
+    each_row(from, name, rows, intake, |row, intake, flaws| take(row, file, intake, flaws))
 }
 
 fn take(row: &Row<'_, '_>, file: u32, intake: &mut Intake<'_>, flaws: &mut Flaws) -> Option<()> {

@@ -2,9 +2,10 @@
 //! `total_power` and others. `total_power` is energy in kWh, times are local and have no offset; `done_charge` is not
 //! looked at. Nothing says whether a driver claimed a session, so all count as claimed.
 
+use super::each_row;
 use super::intake::{Intake, Places, Stay};
 use crate::ev_charging::reading::Flaws;
-use crate::ev_charging::reading::table::{Column, Others, Row, Table, shorten};
+use crate::ev_charging::reading::table::{Column, Others, Row, shorten};
 use crate::ev_charging::reading::time::{self, NoInstant};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -23,15 +24,8 @@ const SPACE: usize = 3;
 
 /// Takes in all sessions of a file.
 pub(super) fn read(from: Box<dyn Read + '_>, (file, name): (u32, &str), intake: &mut Intake<'_>) -> Result<(), Flaws> {
-    let mut table = Table::open(from, name, &COLUMNS, Others::Ignored)?;
-    let mut flaws = Flaws::none(name);
-    while let Some(row) = table.next(&mut flaws) {
-        if intake.is_full(&mut flaws) {
-            break;
-        }
-        take(&row, file, intake, &mut flaws);
-    }
-    flaws.or(())
+    let rows = (&COLUMNS[..], Others::Ignored);
+    each_row(from, name, rows, intake, |row, intake, flaws| take(row, file, intake, flaws))
 }
 
 fn take(row: &Row<'_, '_>, file: u32, intake: &mut Intake<'_>, flaws: &mut Flaws) -> Option<()> {

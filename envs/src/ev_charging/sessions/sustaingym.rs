@@ -2,8 +2,9 @@
 //! `session_id`, `estimated_departure`, `claimed`, with times that have offsets.
 
 use super::Energy;
+use super::each_row;
 use super::intake::{Intake, Places, Stay};
-use crate::ev_charging::reading::table::{Column, Others, Row, Table};
+use crate::ev_charging::reading::table::{Column, Others, Row};
 use crate::ev_charging::reading::{Flaws, time};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -33,15 +34,8 @@ pub(super) fn read(
     energy: Energy,
     intake: &mut Intake<'_>,
 ) -> Result<(), Flaws> {
-    let mut table = Table::open(from, name, &COLUMNS, Others::Ignored)?;
-    let mut flaws = Flaws::none(name);
-    while let Some(row) = table.next(&mut flaws) {
-        if intake.is_full(&mut flaws) {
-            break;
-        }
-        take(&row, file, energy, intake, &mut flaws);
-    }
-    flaws.or(())
+    let rows = (&COLUMNS[..], Others::Ignored);
+    each_row(from, name, rows, intake, |row, intake, flaws| take(row, file, energy, intake, flaws))
 }
 
 fn take(row: &Row<'_, '_>, file: u32, energy: Energy, intake: &mut Intake<'_>, flaws: &mut Flaws) -> Option<()> {

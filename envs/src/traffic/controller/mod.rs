@@ -21,10 +21,8 @@ pub use webster::Webster;
 use super::state::Shown;
 use super::world::World;
 use super::{Traffic, host::Everywhere, host::Streets};
-use isonomy_engine::controller::{Controller, Rule, of, only_for};
-use isonomy_engine::environment::Environment;
+use isonomy_engine::lane_controllers;
 use isonomy_engine::lanes::LaneRule;
-use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
 
 /// A rule for one crossing.
@@ -63,27 +61,8 @@ fn plain_greens(world: &World, crossing: usize) -> impl Iterator<Item = u32> + C
     greens(world, crossing).filter(move |&green| none || world.is_plain(crossing, green))
 }
 
-macro_rules! controllers {
-    ($($rule:ident: $example:expr;)*) => {$(
-        isonomy_engine::plugin!(Controller: $rule, $example);
-
-        #[typetag::serde]
-        impl Controller for $rule {
-            fn rule(&self, _: &dyn Environment) -> Rule {
-                Rule::Lane(LaneRule::new::<Streets>(Everywhere(*self)))
-            }
-
-            fn check(&self, environment: &dyn Environment) -> Vec<Problem> {
-                match of::<Traffic>(environment) {
-                    Some(_) => Vec::new(),
-                    None => only_for(environment, "Traffic"),
-                }
-            }
-        }
-    )*};
-}
-
-controllers! {
+lane_controllers! {
+    Traffic, |rule| LaneRule::new::<Streets>(Everywhere(rule));
     FixedTime: "(green_s: 30)";
     MaxPressure: "(dialect: LibSignal)";
     AdvancedPressure: "()";

@@ -1,6 +1,6 @@
 use super::actor::{Actor, Lesson, Stride, Tally, Work, norm, rows, shortened, shuffled};
 use super::adam::Adam;
-use super::teaching::{Teaching, check, normalize};
+use super::teaching::{Teaching, check, mean_return, normalize, restored, root_mean_square};
 use crate::optimizer::constrained::{Limits, Multipliers};
 use crate::policy::POLICY_STREAM;
 use isonomy_engine::network::{Activation, Mlp, Trace};
@@ -215,15 +215,10 @@ impl Learner for Learning {
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), postcard::Error> {
-        let learned: Learned = postcard::from_bytes(snapshot)?;
         let shape = |learned: &Learned| {
             (learned.actor.policy.net.sizes.clone(), learned.critic.sizes.clone(), learned.multipliers.len())
         };
-        if shape(&learned) != shape(&self.learned) {
-            return Err(postcard::Error::DeserializeBadEncoding);
-        }
-        self.learned = learned;
-        Ok(())
+        restored(&mut self.learned, snapshot, shape)
     }
 }
 
@@ -380,17 +375,6 @@ fn returns(rollout: &Rollout, taught: &[f32]) -> Vec<f32> {
         }
     }
     to_go
-}
-
-fn root_mean_square(values: &[f32]) -> f32 {
-    let squares: f64 = values.iter().map(|&value| f64::from(value).powi(2)).sum();
-    (squares / values.len().max(1) as f64).sqrt() as f32
-}
-
-/// What an agent was taught in an episode.
-fn mean_return(rollout: &Rollout, taught: &[f32]) -> f64 {
-    let sum: f64 = taught.iter().map(|&reward| f64::from(reward)).sum();
-    sum * f64::from(rollout.time_limit) / taught.len().max(1) as f64
 }
 
 #[cfg(test)]

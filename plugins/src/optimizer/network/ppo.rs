@@ -1,7 +1,7 @@
 use super::actor::{Actor, Lesson, Stride, Tally, Work, norm, rows, shortened, shuffled};
 use super::adam::Adam;
 use super::episode::{Horizon, advantages};
-use super::teaching::{Teaching, check, normalize, variance};
+use super::teaching::{Teaching, check, mean_return, normalize, restored, root_mean_square, variance};
 use crate::optimizer::constrained::{Limits, Multipliers};
 use crate::policy::POLICY_STREAM;
 use isonomy_engine::network::{Activation, Mlp, Trace};
@@ -193,8 +193,7 @@ impl Learner for Learning {
         let mut advantage = advantages(rollout, &taught, &value, &next, ahead);
         let returns: Vec<f32> = advantage.iter().zip(&value).map(|(advantage, value)| advantage + value).collect();
         if self.learned.scale == 0.0 {
-            let squares: f64 = returns.iter().map(|&value| f64::from(value).powi(2)).sum();
-            self.learned.scale = ((squares / returns.len().max(1) as f64).sqrt() as f32).max(1e-3);
+            self.learned.scale = root_mean_square(&returns).max(1e-3);
         }
         // Where all returns are nearly the same there is nothing to explain.
         let least = 1e-6 * f64::from(self.learned.scale).powi(2);
@@ -208,16 +207,12 @@ impl Learner for Learning {
             tally = self.pass(&lesson, &target, epoch);
         }
         self.learned.updates += 1;
-        let steps = f64::from(rollout.time_limit) / taught.len().max(1) as f64;
-        [
-            ("taught_return", taught.iter().map(|&reward| f64::from(reward)).sum::<f64>() * steps),
-            ("explained", explained),
-        ]
-        .into_iter()
-        .chain(tally.told())
-        .map(|(name, value)| (name.to_owned(), value))
-        .chain(prices)
-        .collect()
+        [("taught_return", mean_return(rollout, &taught)), ("explained", explained)]
+            .into_iter()
+            .chain(tally.told())
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain(prices)
+            .collect()
     }
 
     fn snapshot(&self) -> Vec<u8> {
@@ -225,15 +220,10 @@ impl Learner for Learning {
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), postcard::Error> {
-        let learned: Learned = postcard::from_bytes(snapshot)?;
         let shape = |learned: &Learned| {
             (learned.actor.policy.net.sizes.clone(), learned.critic.sizes.clone(), learned.multipliers.len())
         };
-        if shape(&learned) != shape(&self.learned) {
-            return Err(postcard::Error::DeserializeBadEncoding);
-        }
-        self.learned = learned;
-        Ok(())
+        restored(&mut self.learned, snapshot, shape)
     }
 }
 

@@ -10,6 +10,7 @@ use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Finite;
 use isonomy_engine::rollout::Rollout;
 use isonomy_engine::spec::Spec;
+use serde::de::DeserializeOwned;
 
 /// What stays the same from update to update.
 pub(super) struct Teaching {
@@ -84,6 +85,31 @@ pub(super) fn normalize(values: &mut [f32]) {
     let (mean, deviation) = (mean(values), variance(values).sqrt());
     let scale = if deviation > 1e-8 { 1.0 / deviation } else { 0.0 };
     values.iter_mut().for_each(|value| *value = ((f64::from(*value) - mean) * scale) as f32);
+}
+
+pub(super) fn root_mean_square(values: &[f32]) -> f32 {
+    let squares: f64 = values.iter().map(|&value| f64::from(value).powi(2)).sum();
+    (squares / values.len().max(1) as f64).sqrt() as f32
+}
+
+/// What an agent was taught in an episode.
+pub(super) fn mean_return(rollout: &Rollout, taught: &[f32]) -> f64 {
+    let sum: f64 = taught.iter().map(|&reward| f64::from(reward)).sum();
+    sum * f64::from(rollout.time_limit) / taught.len().max(1) as f64
+}
+
+/// Puts a snapshot in the place of `mine`, if it is of one of the same shape.
+pub(super) fn restored<L: DeserializeOwned, S: PartialEq>(
+    mine: &mut L,
+    snapshot: &[u8],
+    shape: impl Fn(&L) -> S,
+) -> Result<(), postcard::Error> {
+    let kept: L = postcard::from_bytes(snapshot)?;
+    if shape(&kept) != shape(mine) {
+        return Err(postcard::Error::DeserializeBadEncoding);
+    }
+    *mine = kept;
+    Ok(())
 }
 
 #[cfg(test)]
