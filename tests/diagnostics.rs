@@ -1,7 +1,8 @@
 //! What is said about files that cannot be meant. Every file of `tests/bad` has a snapshot.
 
 use isonomy::engine::run::{Means, Run};
-use isonomy::engine::scenario::{Diagnostics, load, parse};
+use isonomy::engine::scenario::{Diagnostics, load, parse, place};
+use isonomy::engine::sim::BuildError;
 use std::path::{Path, PathBuf};
 
 fn files() -> Vec<PathBuf> {
@@ -47,6 +48,7 @@ fn what_cannot_begin_says_why() {
         let loaded = load(&file, &[]).unwrap_or_else(|problems| panic!("{problems}"));
         let error = match Run::new(loaded.scenario, Means { threads: 1, device: None }) {
             Ok(_) => panic!("{} begins", file.display()),
+            Err(BuildError::Optimizer(problem)) => place(&file, &[], problem).to_string(),
             Err(error) => error.to_string(),
         };
         snapshot(&format!("begin_{}", file.file_stem().expect("it has a name").to_string_lossy()), &error);

@@ -7,6 +7,7 @@ use isonomy_engine::gpu::{Device, DeviceChoice};
 use isonomy_engine::record::{Folder, Manifest, Resumed, Summary};
 use isonomy_engine::run::{Iteration, Means, Run};
 use isonomy_engine::scenario::{self, Scenario};
+use isonomy_engine::sim::BuildError;
 use isonomy_engine::suite;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -121,7 +122,14 @@ fn begin(args: &Args, means: Means<'_>) -> Result<Option<(Option<Run>, Folder)>,
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut manifest = Manifest::new(&name, &loaded.scenario, &loaded.text);
     // The run first: a scenario that a device refuses leaves no folder behind.
-    let mut run = Run::new(loaded.scenario, means)?;
+    let mut run = match Run::new(loaded.scenario, means) {
+        Ok(run) => run,
+        Err(BuildError::Optimizer(problem)) => {
+            eprintln!("{}", scenario::place(file, &sets, problem));
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
     if let Some(device) = means.device.filter(|_| run.sim().is_on_device()) {
         manifest.device = if device.info().kind.is_gpu() { "gpu" } else { "software" }.to_owned();
         manifest.adapter = Some(device.describe());

@@ -37,11 +37,28 @@ pub struct Loaded {
 
 /// Reads a scenario file; each of `sets` is a `PATH=VALUE` that replaces or adds a value.
 pub fn load(file: &Path, sets: &[String]) -> Result<Loaded, Diagnostics> {
+    let (composer, source) = open(file)?;
+    composer.load(source, sets)
+}
+
+/// Where in a scenario file, or in a set, a problem stands that showed only when the run was to begin.
+pub fn place(file: &Path, sets: &[String], problem: Problem) -> Diagnostics {
+    let (mut composer, source) = match open(file) {
+        Ok(opened) => opened,
+        Err(unreadable) => return unreadable,
+    };
+    let text = composer.composed(source, sets);
+    let tree = tree::read(&text.text);
+    composer.note(&text, of_problem(&text, &tree.root, problem));
+    composer.report()
+}
+
+fn open(file: &Path) -> Result<(Composer, Source), Diagnostics> {
     let name = file.display().to_string();
     let text = read(file).map_err(|mistake| Diagnostics(vec![unreadable(&name, mistake)]))?;
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
     let canonical = file.canonicalize().into_iter().collect();
-    Composer { sources: Vec::new(), found: Vec::new(), chain: canonical }.load(Source { name, text, folder }, sets)
+    Ok((Composer { sources: Vec::new(), found: Vec::new(), chain: canonical }, Source { name, text, folder }))
 }
 
 /// The same for a text; `name` is what it is called in messages, `folder` is where it looks for other files.
@@ -98,6 +115,17 @@ struct Composer {
 
 impl Composer {
     fn load(mut self, source: Source, sets: &[String]) -> Result<Loaded, Diagnostics> {
+        let text = self.composed(source, sets);
+        let tree = tree::read(&text.text);
+        let scenario = self.judge(&text, &tree);
+        match scenario {
+            Some((scenario, text)) if self.found.is_empty() => Ok(Loaded { scenario, text }),
+            _ => Err(self.report()),
+        }
+    }
+
+    /// A source with what it includes, and with its sets.
+    fn composed(&mut self, source: Source, sets: &[String]) -> Text {
         let main = self.add(source);
         let mut text = self.compose(main);
         // Edits of what cannot be read would only add to the confusion.
@@ -114,12 +142,7 @@ impl Composer {
                 }
             }
         }
-        let tree = tree::read(&text.text);
-        let scenario = self.judge(&text, &tree);
-        match scenario {
-            Some((scenario, text)) if self.found.is_empty() => Ok(Loaded { scenario, text }),
-            _ => Err(self.report()),
-        }
+        text
     }
 
     fn add(&mut self, source: Source) -> usize {

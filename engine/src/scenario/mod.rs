@@ -17,7 +17,7 @@ mod written;
 pub(crate) use check::nearest;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub(crate) use load::options;
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, load, parse, place};
 pub use schema::schema;
 pub(crate) use written::Written;
 
