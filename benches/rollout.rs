@@ -1,7 +1,7 @@
 //! Rollouts of RiverSwim: returns only and with the whole trajectory, next to the generator that they cannot outrun.
 //!
-//! `cargo bench --bench rollout`. Rates are agent-steps per second; the ratios at the end are medians of alternating
-//! pairs in one process, so that a noisy machine disturbs both sides alike.
+//! `cargo bench --bench rollout`. Rates are agent-steps per second; the ratios at the end are medians over rounds in which
+//! all that is compared takes turns, so that a noisy machine disturbs both sides alike.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use isonomy::engine::gpu::{Device, DeviceChoice};
@@ -15,6 +15,8 @@ use std::time::Instant;
 
 const LANES: usize = 1 << 19;
 const HORIZON: usize = 100;
+/// Of the ratios at the end.
+const ROUNDS: usize = 21;
 
 fn river() -> Scenario {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/river_swim/osband.ron");
@@ -66,17 +68,16 @@ fn rollouts(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Seconds per agent-step of some work, the median of five.
-fn seconds(mut work: impl FnMut(), agent_steps: u64) -> f64 {
-    let mut times: Vec<f64> = (0..5)
-        .map(|_| {
-            let begun = Instant::now();
-            work();
-            begun.elapsed().as_secs_f64() / agent_steps as f64
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[2]
+fn seconds(work: impl FnOnce()) -> f64 {
+    let begun = Instant::now();
+    work();
+    begun.elapsed().as_secs_f64()
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn ratios(_: &mut Criterion) {
@@ -84,15 +85,30 @@ fn ratios(_: &mut Criterion) {
     let (mut one, mut two) = (sim(&scenario, 1, None), sim(&scenario, 2, None));
     let (steps, mut rollout) = (agent_steps(&one), one.room(HORIZON));
     let key = Key::new(1, Phase::Training, Purpose::Policy);
-    let mut words = vec![0; 1024];
-    let generator = seconds(|| (0..steps / 512).for_each(|stream| key.fill(stream, 0, black_box(&mut words))), steps);
-    let single = seconds(|| one.advance(HORIZON).expect("runs"), steps);
-    let double = seconds(|| two.advance(HORIZON).expect("runs"), steps);
-    let exported = seconds(|| one.rollout_into(&mut rollout).expect("runs"), steps);
-    println!("returns, one thread: {:.3} G agent-steps/s", 1e-9 / single);
-    println!("returns against the generator alone: {:.0} %", 100.0 * generator / single);
-    println!("trajectory against returns: {:.0} %", 100.0 * single / exported);
-    println!("two threads against one: {:.2}", single / double);
+    let generate = |steps: u64| {
+        let mut words = vec![0; 1024];
+        (0..steps / 512).for_each(|stream| key.fill(stream, 0, black_box(&mut words)));
+    };
+    one.rollout_into(&mut rollout).expect("runs");
+    let times: Vec<[f64; 5]> = (0..ROUNDS)
+        .map(|_| {
+            [
+                seconds(|| generate(steps)),
+                seconds(|| one.advance(HORIZON).expect("runs")),
+                seconds(|| one.rollout_into(&mut rollout).expect("runs")),
+                seconds(|| two.advance(HORIZON).expect("runs")),
+                seconds(|| {
+                    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(|| generate(steps / 2)))));
+                }),
+            ]
+        })
+        .collect();
+    let ratio = |of: fn(&[f64; 5]) -> f64| median(times.iter().map(of));
+    println!("returns, one thread: {:.3} G agent-steps/s", 1e-9 * steps as f64 / ratio(|time| time[1]));
+    println!("returns against the generator alone: {:.0} %", 100.0 * ratio(|time| time[0] / time[1]));
+    println!("trajectory against returns: {:.0} %", 100.0 * ratio(|time| time[1] / time[2]));
+    println!("two threads against one: {:.2}", ratio(|time| time[1] / time[3]));
+    println!("two threads against one, the generator alone: {:.2}", ratio(|time| time[0] / time[4]));
 }
 
 criterion_group!(benches, rollouts, ratios);

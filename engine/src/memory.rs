@@ -2,6 +2,8 @@
 //! fit is refused before.
 
 use crate::spec::{Space, Spec};
+use aligned_vec::{AVec, ConstAlign};
+use bytemuck::Pod;
 
 /// Bytes of the columns of all lanes, the ECS's ticks (8 bytes a cell) included.
 pub fn columns(spec: &Spec, lanes: u64) -> u128 {
@@ -25,6 +27,27 @@ pub fn trajectory(spec: &Spec, lanes: u64, horizon: u64, shaped: bool) -> u128 {
 
 fn agents(spec: &Spec) -> u128 {
     spec.groups.iter().map(|group| u128::from(group.agents)).sum()
+}
+
+/// Numbers that begin where a line of the cache does, so that whole lines are written.
+pub type Track<T> = AVec<T, ConstAlign<64>>;
+
+/// Zeros. Where there are many, the system is asked for large pages: a trajectory is written to hundreds of places in turn,
+/// more than the processor remembers the small pages of.
+pub(crate) fn zeros<T: Pod>(len: usize) -> Track<T> {
+    let mut track: Track<T> = Track::with_capacity(0, len);
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 2 << 20;
+        let begin = track.as_ptr().addr().next_multiple_of(PAGE);
+        let end = (track.as_ptr().addr() + track.capacity() * size_of::<T>()) / PAGE * PAGE;
+        if begin < end {
+            // SAFETY: these are whole pages that `track` owns; the advice changes nothing that a program can see.
+            unsafe { libc::madvise(begin as *mut libc::c_void, end - begin, libc::MADV_HUGEPAGE) };
+        }
+    }
+    track.resize(len, T::zeroed());
+    track
 }
 
 /// Whether this machine can still give so many bytes.

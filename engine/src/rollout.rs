@@ -1,5 +1,6 @@
 //! Rollouts: `horizon` steps of every lane, with or without the trajectory.
 
+use crate::memory::{Track, zeros};
 use crate::spec::{Space, Spec};
 use crate::stream;
 
@@ -7,15 +8,15 @@ use crate::stream;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Codes {
     /// Values below 256.
-    Bytes(Vec<u8>),
+    Bytes(Track<u8>),
     /// Any values.
-    Words(Vec<u32>),
+    Words(Track<u32>),
 }
 
 impl Codes {
     /// Room for `len` values below `count`.
     pub fn new(count: u32, len: usize) -> Self {
-        if count <= 256 { Codes::Bytes(vec![0; len]) } else { Codes::Words(vec![0; len]) }
+        if count <= 256 { Codes::Bytes(zeros(len)) } else { Codes::Words(zeros(len)) }
     }
 
     /// Number of values.
@@ -116,21 +117,21 @@ pub struct Rollout {
     /// Numbers that an agent sees; 0 where it sees a discrete observation.
     pub size: usize,
     /// The numbers that each agent saw before it acted, `[horizon, lanes, agents, size]`.
-    pub features: Vec<f32>,
+    pub features: Track<f32>,
     /// What it did, `[horizon, lanes, agents]`.
     pub action: Codes,
     /// What the environment paid, `[horizon, tasks, lanes, agents]`.
-    pub reward: Vec<f32>,
+    pub reward: Track<f32>,
     /// What the policy is taught instead, of the same shape; empty where no fairness reward is at work.
-    pub shaped: Vec<f32>,
+    pub shaped: Track<f32>,
     /// What agents saw last, for every episode that ended, in order of time: `[episodes, lanes, agents]`.
     pub final_observation: Codes,
     /// The same in numbers, `[episodes, lanes, agents, size]`.
-    pub final_features: Vec<f32>,
+    pub final_features: Track<f32>,
     /// What agents see after the last step, `[lanes, agents]`.
     pub next_observation: Codes,
     /// The same in numbers, `[lanes, agents, size]`.
-    pub next_features: Vec<f32>,
+    pub next_features: Track<f32>,
 }
 
 impl Rollout {
@@ -145,7 +146,7 @@ impl Rollout {
             Space::Real { size, .. } => (0, size as usize),
         };
         let codes = |len: usize| Codes::new(observations, if size == 0 { len } else { 0 });
-        let features = |len: usize| vec![0.0; len * size];
+        let features = |len: usize| zeros(len * size);
         Rollout {
             horizon,
             lanes,
@@ -157,8 +158,8 @@ impl Rollout {
             size,
             features: features(horizon * rows),
             action: Codes::new(spec.action.codes(), horizon * rows),
-            reward: vec![0.0; horizon * tasks * rows],
-            shaped: if shaped { vec![0.0; horizon * tasks * rows] } else { Vec::new() },
+            reward: zeros(horizon * tasks * rows),
+            shaped: zeros(if shaped { horizon * tasks * rows } else { 0 }),
             final_observation: codes(episodes * rows),
             final_features: features(episodes * rows),
             next_observation: codes(rows),

@@ -8,7 +8,7 @@ use isonomy_engine::dynamics::{Dynamics, Moves, Starts, per_row};
 use isonomy_engine::gpu::{Table, Twin};
 use multiversion::multiversion;
 
-const LEFT: u32 = 0;
+pub(super) const LEFT: u32 = 0;
 
 /// The current against one agent, as thresholds of its word.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]

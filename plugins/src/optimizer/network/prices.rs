@@ -80,7 +80,7 @@ mod tests {
         let prices = Prices::new(&limits, ron::from_str("(rate: 0.1)").unwrap(), &spec);
         // One lane, one episode of two steps: A earns 4, the two agents of B earn 1 each.
         let mut rollout = Rollout::new(&spec, 1, 2, 0, false);
-        rollout.reward = vec![3.0, 0.5, 1.0, 1.0, 0.5, 0.0];
+        rollout.reward.copy_from_slice(&[3.0, 0.5, 1.0, 1.0, 0.5, 0.0]);
         let rows = prices.rows(&rollout);
         let mut held = prices.initial();
         let told = prices.ascend(&rows, &mut held);
