@@ -272,6 +272,19 @@ fn every_point_of_a_grid_is_a_row() {
 }
 
 #[test]
+fn values_of_a_grid_may_have_names() {
+    let named = GRID.replace("[WidthOnly, Times(0.5)]", "{\"width\": WidthOnly, \"half\": Times(0.5)}");
+    let bench = Bench::new(&named);
+    let text = bench.prints(&["--format", "csv", "--seeds", "1"]);
+    let plain = Bench::new(GRID).prints(&["--format", "csv", "--seeds", "1"]);
+    assert_eq!(text, plain.replace("WidthOnly", "width").replace("Times(0.5)", "half"));
+    let wrong = named.replace("Times(0.5)", "Times(-0.5)");
+    Bench::new(&wrong).complains(&[], &["suite.ron:11:88: -0.5 is no factor"]);
+    let twice = named.replace("Times(0.5)", "WidthOnly");
+    Bench::new(&twice).complains(&[], &["half is there already"]);
+}
+
+#[test]
 fn mistakes_of_grids_are_told_where_they_are() {
     let several = GRID
         .replace("optimizer.OptPess.alpha", "optimizer.OptPess.alpa")

@@ -300,7 +300,7 @@ fn objects(plan: &Plan, trials: &[Trial]) -> Value {
         };
         let failed = |(trial, reason): (&Trial, &String)| json!({"seed": trial.seed, "reason": reason});
         let method = plan.method(cell);
-        let grid = plan.cells[cell].settings.iter().map(|setting| (setting.path.clone(), json!(setting.value)));
+        let grid = plan.cells[cell].settings.iter().map(|setting| (setting.path.clone(), json!(setting.name)));
         json!({
             "name": method.name, "scenario": method.scenario, "sets": method.sets,
             "grid": grid.collect::<Map<_, _>>(),

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct Axis {
     /// The place, as in `--set`.
     pub path: String,
-    /// What is put there, one after the other: anything that a scenario could say there.
-    #[serde(deserialize_with = "texts")]
-    pub values: Vec<String>,
+    /// What is put there, one after the other: a list of anything that a scenario could say there, or a map of it by name.
+    #[serde(deserialize_with = "options")]
+    pub values: Vec<Choice>,
     /// What stands above the column; the last name of the path if not given.
     #[serde(default)]
     pub heading: String,
@@ -28,10 +28,43 @@ impl Axis {
     }
 }
 
-/// Values as they are written.
-fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    let raw = Vec::<Box<RawValue>>::deserialize(from)?;
-    Ok(raw.iter().map(|value| value.trim().get_ron().to_owned()).collect())
+/// One of the values of an axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What it is called in tables; as it is written, if it has no name.
+    pub name: String,
+    /// As it is written.
+    pub value: String,
+}
+
+/// The values of an axis.
+fn options<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Choice>, D::Error> {
+    struct Options;
+    impl<'de> Visitor<'de> for Options {
+        type Value = Vec<Choice>;
+
+        fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            text.write_str("a list of values, or a map from names to values")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Choice>, A::Error> {
+            let mut choices = Vec::new();
+            while let Some(raw) = list.next_element::<Box<RawValue>>()? {
+                let value = raw.trim().get_ron().to_owned();
+                choices.push(Choice { name: value.clone(), value });
+            }
+            Ok(choices)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut named: A) -> Result<Vec<Choice>, A::Error> {
+            let mut choices = Vec::new();
+            while let Some((name, raw)) = named.next_entry::<String, Box<RawValue>>()? {
+                choices.push(Choice { name, value: raw.trim().get_ron().to_owned() });
+            }
+            Ok(choices)
+        }
+    }
+    from.deserialize_any(Options)
 }
 
 /// A value at a place of a scenario.
@@ -41,6 +74,8 @@ pub struct Setting {
     pub path: String,
     /// What is put there.
     pub value: String,
+    /// What that is called.
+    pub name: String,
 }
 
 /// A run of the suite at one point of its grid; with every seed it is a trial.
@@ -53,15 +88,15 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// What is put at a place.
+    /// What is put at a place, by its name.
     pub fn value(&self, path: &str) -> Option<&str> {
-        self.settings.iter().find(|setting| setting.path == path).map(|setting| setting.value.as_str())
+        self.settings.iter().find(|setting| setting.path == path).map(|setting| setting.name.as_str())
     }
 
     /// The settings in words, each behind a comma.
     pub fn in_words(&self) -> String {
         let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
-        self.settings.iter().map(|setting| format!(", {} = {}", last(&setting.path), setting.value)).collect()
+        self.settings.iter().map(|setting| format!(", {} = {}", last(&setting.path), setting.name)).collect()
     }
 }
 
@@ -73,12 +108,12 @@ impl Method {
     pub(super) fn cells(&self, method: usize) -> Vec<Cell> {
         let mut cells = vec![Cell { method, settings: Vec::new() }];
         for axis in &self.grid {
-            let with = |cell: &Cell, value: &String| {
+            let with = |cell: &Cell, Choice { name, value }: &Choice| {
                 let mut cell = cell.clone();
-                cell.settings.push(Setting { path: axis.path.clone(), value: value.clone() });
+                cell.settings.push(Setting { path: axis.path.clone(), value: value.clone(), name: name.clone() });
                 cell
             };
-            cells = cells.iter().flat_map(|cell| axis.values.iter().map(move |value| with(cell, value))).collect();
+            cells = cells.iter().flat_map(|cell| axis.values.iter().map(move |choice| with(cell, choice))).collect();
         }
         cells
     }
@@ -90,9 +125,9 @@ impl Method {
             if axis.values.is_empty() {
                 problems.push(Problem::at(format!("grid[{index}].values"), "an axis needs at least one value"));
             }
-            for (at, value) in axis.values.iter().enumerate() {
-                if axis.values[..at].contains(value) {
-                    let message = format!("{value} is there already");
+            for (at, Choice { name, value }) in axis.values.iter().enumerate() {
+                if axis.values[..at].iter().any(|other| other.name == *name || other.value == *value) {
+                    let message = format!("{name} is there already");
                     problems.push(Problem::at(format!("grid[{index}].values[{at}]"), message));
                 }
             }

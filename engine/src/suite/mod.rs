@@ -10,7 +10,7 @@ mod spread;
 mod table;
 mod trials;
 
-pub use grid::{Axis, Cell, Setting};
+pub use grid::{Axis, Cell, Choice, Setting};
 pub use spread::{Spread, student};
 pub use trials::Watch;
 
@@ -306,7 +306,11 @@ impl Method {
         if wrong.line == 1 && wrong.column <= path.chars().count() {
             return format!("grid[{axis}].path");
         }
-        let value = values.iter().position(|value| *value == cell.settings[axis].value);
+        let setting = &cell.settings[axis];
+        if setting.name != setting.value {
+            return format!("grid[{axis}].values.{}", setting.name);
+        }
+        let value = values.iter().position(|choice| choice.value == setting.value);
         format!("grid[{axis}].values[{}]", value.unwrap_or_default())
     }
 }

@@ -3,6 +3,8 @@
 pub mod aggregates;
 pub mod delivery;
 pub mod entropy_target;
+pub mod information;
 pub mod panel;
+pub mod preferences;
 pub mod sequential;
 pub mod sleeping_experts;
