@@ -15,6 +15,7 @@ use super::view::View;
 use super::{Batteries, session::Session};
 use bevy_ecs::component::Component;
 use bytemuck::{Pod, Zeroable};
+use isonomy_engine::figure::Drawn;
 use isonomy_engine::lanes::{self, At, LaneDynamics, Shared};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -108,6 +109,16 @@ pub struct Charging {
     pub(super) payments: Payments,
     pub(super) view: View,
     pub(super) compared: Vec<Compared>,
+    pub(super) phases: Phases,
+}
+
+/// Stations by the lines that they are between.
+#[derive(Clone, Debug)]
+pub(super) struct Phases {
+    /// The phase of every station.
+    pub of: Vec<u32>,
+    /// Their names.
+    pub names: Vec<String>,
 }
 
 impl Look<'_> {
@@ -219,6 +230,14 @@ impl Charging {
         self.site.quantisation.apply(&self.site.grid, &bounds, high, amps, work);
     }
 
+    /// From actions to what batteries took.
+    pub(super) fn carry_out(&self, action: &[u32], lane: &mut Lane<'_>, calls: &[Call], room: &mut Room) -> Outcome {
+        self.bounds(lane.meter, calls, room);
+        self.command(action, lane.bays, lane.meter, room);
+        self.settle(lane.bays, room);
+        self.site.charge(lane, room)
+    }
+
     fn pay_for_energy(&self, meter: &mut Meter, outcome: &Outcome) {
         let (day, t) = (meter.day, meter.t);
         let signals = &self.signals;
@@ -292,13 +311,10 @@ impl LaneDynamics for Charging {
     ) {
         self.with_room(|room| {
             let meter = &mut meter[0];
-            self.bounds(meter, calls, room);
-            self.command(action, bays, meter, room);
             let memory = bytemuck::cast_slice_mut(pulls);
             room.work.memory[..memory.len()].copy_from_slice(memory);
-            self.settle(bays, room);
+            let outcome = self.carry_out(action, &mut Lane { bays, stays, meter }, calls, room);
             memory.copy_from_slice(&room.work.memory[..memory.len()]);
-            let outcome = self.site.charge(&mut Lane { bays, stays, meter }, room);
             if !at.words.is_empty() {
                 self.batteries.lose(bays, at.words, self.site.hours);
             }
@@ -325,6 +341,18 @@ impl LaneDynamics for Charging {
 
     fn measure(&self, state: Shared<'_, Self>, measures: &mut [f64]) {
         super::measure::write(self, state, measures);
+    }
+
+    fn traces(&self) -> usize {
+        super::drawing::traces(self)
+    }
+
+    fn trace(&self, at: At<'_>, action: &[u32], state: Shared<'_, Self>, traces: &mut [f64]) {
+        super::drawing::trace(self, at, action, state, traces);
+    }
+
+    fn draw(&self, state: Shared<'_, Self>, traces: &[f64]) -> Drawn {
+        super::drawing::draw(self, state, traces)
     }
 }
 

@@ -186,6 +186,22 @@ impl Grid {
         }
     }
 
+    /// The power that all stations may draw together, where one limit says so.
+    pub fn power_limit(&self) -> Option<f64> {
+        let [first, others @ ..] = &self.stations[..] else { return None };
+        let alike = others.iter().all(|other| {
+            (other.kw_per_amp, other.phase_deg) == (first.kw_per_amp, first.phase_deg)
+        });
+        let whole = |limit: &&Limit| {
+            limit.terms.len() == self.stations.len() && limit.terms.iter().all(|(_, coefficient)| *coefficient == 1.0)
+        };
+        let kw = |limit: &Limit| match limit.adds {
+            Adds::Power => Some(limit.most),
+            Adds::Phasors | Adds::Magnitudes => alike.then_some(limit.most * first.kw_per_amp),
+        };
+        self.limits.iter().filter(whole).filter_map(kw).reduce(f64::min)
+    }
+
     /// By how much the limits are exceeded, added up.
     pub fn excess(&self, flows: &[Flow], bounds: &Bounds<'_>) -> f64 {
         let over = |j: usize| (bounds.with(j, flows[j]).square().sqrt() - bounds.most[j]).max(0.0);

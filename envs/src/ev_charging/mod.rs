@@ -16,6 +16,7 @@ mod action;
 pub mod battery;
 pub mod calendar;
 pub mod controller;
+mod drawing;
 pub mod dynamics;
 pub mod grid;
 mod measure;
@@ -41,7 +42,7 @@ pub use view::View;
 use action::Actors;
 use calendar::{Calendar, Clock, Day, Zone};
 use controller::sorted::Order;
-use dynamics::{Charging, Signals};
+use dynamics::{Charging, Phases, Signals};
 use grid::{Adds, Grid, Limit};
 use isonomy_engine::environment::Environment;
 use isonomy_engine::plugin;
@@ -367,6 +368,30 @@ impl Transformer {
     }
 }
 
+/// What a station's phase is called.
+fn phase(station: &grid::Station) -> String {
+    match station.phase_deg {
+        30.0 => "AB".to_owned(),
+        -90.0 => "BC".to_owned(),
+        150.0 => "CA".to_owned(),
+        degrees => format!("phase {degrees}"),
+    }
+}
+
+/// Stations by a name that some of them share: the number of every station's name, and the names in order.
+fn by_name(grid: &Grid, name: impl Fn(&grid::Station) -> String) -> (Vec<u32>, Vec<String>) {
+    let mut names: Vec<String> = Vec::new();
+    let mut numbers = Vec::new();
+    for name in grid.stations.iter().map(name) {
+        let known = names.iter().position(|other| *other == name);
+        numbers.push(known.unwrap_or(names.len()) as u32);
+        if known.is_none() {
+            names.push(name);
+        }
+    }
+    (numbers, names)
+}
+
 /// A day has so many minutes.
 const MINUTES: u32 = 24 * 60;
 
@@ -402,26 +427,11 @@ impl EvCharging {
 
     /// The group of every station, and the groups' names in order.
     fn grouped(&self, grid: &Grid) -> (Vec<u32>, Vec<String>) {
-        let name = |station: &grid::Station| match self.groups {
-            Groups::One => "stations".to_owned(),
-            Groups::Operator => format!("operator {}", station.operator),
-            Groups::Phase => match station.phase_deg {
-                30.0 => "AB".to_owned(),
-                -90.0 => "BC".to_owned(),
-                150.0 => "CA".to_owned(),
-                degrees => format!("phase {degrees}"),
-            },
-        };
-        let mut names: Vec<String> = Vec::new();
-        let mut groups = Vec::new();
-        for name in grid.stations.iter().map(name) {
-            let known = names.iter().position(|other| *other == name);
-            groups.push(known.unwrap_or(names.len()) as u32);
-            if known.is_none() {
-                names.push(name);
-            }
+        match self.groups {
+            Groups::One => by_name(grid, |_| "stations".to_owned()),
+            Groups::Operator => by_name(grid, |station| format!("operator {}", station.operator)),
+            Groups::Phase => by_name(grid, phase),
         }
-        (groups, names)
     }
 
     /// Who acts, and in which group everyone is. Agents stand group by group.
@@ -505,6 +515,7 @@ impl EvCharging {
             group,
             groups: names.len(),
         };
+        let (of, names) = by_name(&grid, phase);
         let site = Site {
             grid,
             cells: self.batteries.cells(),
@@ -525,6 +536,7 @@ impl EvCharging {
             payments,
             view: self.view,
             compared: self.compare.clone(),
+            phases: Phases { of, names },
         }
     }
 

@@ -83,3 +83,11 @@ impl Rule for Everything {
         }
     }
 }
+
+/// Nobody gets anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Rule for Nothing {
+    fn offer(&self, _: &Look<'_>, _: &[u32], _: &mut [f64], _: &mut Work) {}
+}
