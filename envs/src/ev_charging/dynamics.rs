@@ -218,7 +218,9 @@ impl Charging {
         }
         let Room { low, high, amps, most, offset, work } = room;
         let bounds = Bounds { most, offset };
-        for (station, bay) in bays.iter().enumerate() {
+        work.plugged.clear();
+        for (station, bay) in bays.iter().enumerate().filter(|(_, bay)| bay.session != 0) {
+            work.plugged.push(station as u32);
             work.weights[station] = amps[station].clamp(-10.0, 10.0).exp();
             low[station] = 0.0;
             let most = self.site.grid.stations[station].pilots.most;

@@ -282,19 +282,25 @@ pub fn start(day: u32, sessions: u32, lane: &mut Lane<'_>) {
 }
 
 impl Site {
-    /// Turns the commands in `room.amps` into ones that stations can offer and the grid can carry.
+    /// Turns the commands in `room.amps` into ones that stations can offer and the grid can carry. What stands there for
+    /// stations without a car means nothing afterwards.
     pub fn settle(&self, bays: &[Bay], room: &mut Room) {
         let Room { low, high, amps, most, offset, work } = room;
         let bounds = Bounds { most, offset };
         self.share_posts(amps);
-        for (index, (bay, station)) in bays.iter().zip(&self.grid.stations).enumerate() {
-            [low[index], high[index]] = self.range(index, bay);
+        work.plugged.clear();
+        work.plugged.extend((0..).zip(bays).filter(|(_, bay)| bay.session != 0).map(|(index, _)| index));
+        for &index in &work.plugged {
+            let index = index as usize;
+            let station = &self.grid.stations[index];
+            [low[index], high[index]] = self.range(index, &bays[index]);
             // A command that is no number is none.
             let wish = if amps[index].is_nan() { 0.0 } else { amps[index] };
             // The nearest commands are those nearest to what was asked for, not to what the cars could take of it.
-            let nearest = self.projection == Projection::L2 && bay.session != 0;
-            let [least, most] =
-                if nearest { [-station.most_back, station.pilots.most] } else { [low[index], high[index]] };
+            let [least, most] = match self.projection {
+                Projection::L2 => [-station.most_back, station.pilots.most],
+                _ => [low[index], high[index]],
+            };
             amps[index] = wish.max(least).min(most);
         }
         self.projection.apply(&self.grid, &bounds, low, high, amps, work);
@@ -338,16 +344,15 @@ impl Site {
         }
     }
 
-    /// Charges for one step with the settled commands in `room.amps`.
+    /// Charges for one step with the commands in `room.amps` that were [settled](Self::settle) for these bays.
     pub fn charge(&self, lane: &mut Lane<'_>, room: &mut Room) -> Outcome {
         let Room { amps, most, offset, work, .. } = room;
-        work.load(&self.grid, amps);
+        work.load_plugged(&self.grid, amps);
         let excess = self.grid.excess(&work.flows, &Bounds { most, offset });
         let mut outcome = Outcome { excess, ..Outcome::default() };
-        for ((station, bay), &pilot) in self.grid.stations.iter().zip(lane.bays.iter_mut()).zip(&*amps) {
-            if bay.session == 0 {
-                continue;
-            }
+        for &index in &work.plugged {
+            let (station, bay) = (&self.grid.stations[index as usize], &mut lane.bays[index as usize]);
+            let pilot = amps[index as usize];
             bay.pilot = pilot;
             let battery = self.cells.battery(bay);
             let (energy, stored) = battery.follow(bay.stored_kwh, pilot * station.kw_per_amp, self.hours);
