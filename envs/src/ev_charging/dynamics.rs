@@ -212,14 +212,15 @@ impl Charging {
     }
 
     /// Makes the commands in `room.amps` feasible.
-    fn settle(&self, bays: &[Bay], room: &mut Room) {
+    fn settle(&self, bays: &[Bay], meter: &Meter, room: &mut Room) {
         if !self.action.weighs() {
-            return self.site.settle(bays, room);
+            return self.site.settle(bays, meter, room);
         }
         let Room { low, high, amps, most, offset, work } = room;
         let bounds = Bounds { most, offset };
         work.plugged.clear();
-        for (station, bay) in bays.iter().enumerate().filter(|(_, bay)| bay.session != 0) {
+        meter.plugged(bays, |station| {
+            let bay = &bays[station];
             work.plugged.push(station as u32);
             work.weights[station] = amps[station].clamp(-10.0, 10.0).exp();
             low[station] = 0.0;
@@ -227,7 +228,7 @@ impl Charging {
             let per_amp = self.site.grid.stations[station].kw_per_amp * self.site.hours;
             high[station] = if bay.active() { most.min(bay.missing_kwh / per_amp) } else { 0.0 };
             amps[station] = high[station];
-        }
+        });
         raise(&self.site.grid, &bounds, amps, work);
         self.site.quantisation.apply(&self.site.grid, &bounds, high, amps, work);
     }
@@ -236,7 +237,7 @@ impl Charging {
     pub(super) fn carry_out(&self, action: &[u32], lane: &mut Lane<'_>, calls: &[Call], room: &mut Room) -> Outcome {
         self.bounds(lane.meter, calls, room);
         self.command(action, lane.bays, lane.meter, room);
-        self.settle(lane.bays, room);
+        self.settle(lane.bays, lane.meter, room);
         self.site.charge(lane, room)
     }
 
@@ -326,7 +327,7 @@ impl LaneDynamics for Charging {
             let mut paid = Paid::new(&self.payments, reward, &self.actors);
             paid.step(self, &outcome, worn_off, bays, meter, room);
             let t = meter.t + 1;
-            for bay in bays.iter() {
+            for bay in bays.iter().filter(|_| meter.leaves <= t) {
                 if bay.session != 0 && bay.departure <= t {
                     paid.leaves(bay, stays);
                 }

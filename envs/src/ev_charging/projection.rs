@@ -37,6 +37,8 @@ pub struct Work {
     pub flows: Vec<Flow>,
     slopes: Vec<f64>,
     rising: Vec<bool>,
+    /// By class: what did not fit, and after how many that did.
+    refused: Vec<(f64, u32)>,
     /// Weights of the level that rises.
     pub weights: Vec<f64>,
     pub(super) nearest: nearest::Work,
@@ -59,6 +61,7 @@ impl Work {
             flows: vec![Flow::default(); grid.limits.len()],
             slopes: vec![0.0; grid.classes()],
             rising: vec![false; stations],
+            refused: vec![(0.0, 0); grid.classes()],
             weights: vec![0.0; stations],
             nearest: nearest::Work::new(grid),
             memory: vec![0.0; nearest::memory(grid)],
@@ -151,7 +154,14 @@ fn nearest_between(grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], 
 fn furthest(bounds: &Bounds<'_>, flow: &[Flow], slope: impl Fn(usize) -> Flow, most: f64) -> (f64, Option<usize>) {
     let mut best = (most, None);
     for (limit, &flow) in flow.iter().enumerate() {
-        let t = crossing(bounds, limit, flow, slope(limit));
+        let slope = slope(limit);
+        // Limits are convex: one that holds here and there holds on the way.
+        let there = Flow { re: flow.re + best.0 * slope.re, im: flow.im + best.0 * slope.im };
+        let reach = bounds.reach(limit);
+        if bounds.with(limit, there).square() <= reach * reach && bounds.with(limit, flow).square() <= reach * reach {
+            continue;
+        }
+        let t = crossing(bounds, limit, flow, slope);
         if t < best.0 {
             best = (t, Some(limit));
         }
@@ -312,17 +322,24 @@ fn hand_out(grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], wo
     if !bounds.all_hold(&work.flows) {
         return;
     }
+    // What did not fit in a class does not fit later in the step, unless something was added since.
+    work.refused.fill((f64::NAN, 0));
+    let mut added = 0;
     for at in 0..work.plugged.len() {
         let index = work.plugged[at] as usize;
         let (station, class) = (&grid.stations[index], grid.class[index]);
         while !station.pilots.continuous() && amps[index] >= 0.0 {
             let next = station.pilots.above(amps[index], 0.0);
-            if next > wish[index] + super::pilots::PILOT_TOLERANCE
-                || !work.fits(grid, bounds, class, next - amps[index])
-            {
+            let more = next - amps[index];
+            if next > wish[index] + super::pilots::PILOT_TOLERANCE || work.refused[class as usize] == (more, added) {
                 break;
             }
-            work.add(grid, class, next - amps[index]);
+            if !work.fits(grid, bounds, class, more) {
+                work.refused[class as usize] = (more, added);
+                break;
+            }
+            work.add(grid, class, more);
+            added += 1;
             amps[index] = next;
         }
     }

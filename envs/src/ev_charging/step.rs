@@ -133,6 +133,45 @@ pub struct Meter {
     pub power_kw: f64,
     /// What batteries lost, as shares of their capacity.
     pub wear: f64,
+    /// Which of the first 64 stations have a car, a bit each.
+    pub taken: u64,
+    /// The step before which no car leaves.
+    pub leaves: u32,
+    /// Nothing.
+    pub spare: u32,
+}
+
+/// Stations that [`Meter::taken`] tells of.
+const BITS: usize = u64::BITS as usize;
+
+impl Meter {
+    /// Stations that have a car, in the order of registration.
+    #[inline]
+    pub fn plugged(&self, bays: &[Bay], mut each: impl FnMut(usize)) {
+        let mut taken = self.taken;
+        while taken != 0 {
+            each(taken.trailing_zeros() as usize);
+            taken &= taken - 1;
+        }
+        for (station, bay) in bays.iter().enumerate().skip(BITS) {
+            if bay.session != 0 {
+                each(station);
+            }
+        }
+    }
+
+    fn take(&mut self, station: usize, departure: u32) {
+        self.leaves = self.leaves.min(departure);
+        if station < BITS {
+            self.taken |= 1 << station;
+        }
+    }
+
+    fn free(&mut self, station: usize) {
+        if station < BITS {
+            self.taken &= !(1 << station);
+        }
+    }
 }
 
 impl Stay {
@@ -277,19 +316,19 @@ pub struct Outcome {
 /// Empties a lane and plugs in who is there from the beginning. The stays are those of the day already.
 pub fn start(day: u32, sessions: u32, lane: &mut Lane<'_>) {
     lane.bays.fill(Bay::zeroed());
-    *lane.meter = Meter { day, sessions, ..Meter::zeroed() };
+    *lane.meter = Meter { day, sessions, leaves: u32::MAX, ..Meter::zeroed() };
     arrive(lane);
 }
 
 impl Site {
     /// Turns the commands in `room.amps` into ones that stations can offer and the grid can carry. What stands there for
     /// stations without a car means nothing afterwards.
-    pub fn settle(&self, bays: &[Bay], room: &mut Room) {
+    pub fn settle(&self, bays: &[Bay], meter: &Meter, room: &mut Room) {
         let Room { low, high, amps, most, offset, work } = room;
         let bounds = Bounds { most, offset };
         self.share_posts(amps);
         work.plugged.clear();
-        work.plugged.extend((0..).zip(bays).filter(|(_, bay)| bay.session != 0).map(|(index, _)| index));
+        meter.plugged(bays, |station| work.plugged.push(station as u32));
         for &index in &work.plugged {
             let index = index as usize;
             let station = &self.grid.stations[index];
@@ -375,15 +414,25 @@ impl Site {
 /// Moves the clock: who leaves at the step to come, then who comes.
 pub fn tick(lane: &mut Lane<'_>) {
     lane.meter.t += 1;
+    if lane.meter.leaves <= lane.meter.t {
+        leave(lane);
+    }
+    arrive(lane);
+}
+
+fn leave(lane: &mut Lane<'_>) {
     let t = lane.meter.t;
-    for bay in lane.bays.iter_mut() {
-        if bay.session != 0 && bay.departure <= t {
+    lane.meter.leaves = u32::MAX;
+    for (station, bay) in lane.bays.iter_mut().enumerate().filter(|(_, bay)| bay.session != 0) {
+        if bay.departure <= t {
             let stay = &mut lane.stays[bay.session as usize - 1];
             (stay.delivered_kwh, stay.status) = (bay.delivered_kwh(), GONE);
             *bay = Bay::zeroed();
+            lane.meter.free(station);
+        } else {
+            lane.meter.leaves = lane.meter.leaves.min(bay.departure);
         }
     }
-    arrive(lane);
 }
 
 fn arrive(lane: &mut Lane<'_>) {
@@ -424,6 +473,7 @@ fn come(index: usize, t: u32, lane: &mut Lane<'_>) {
         return;
     };
     (stay.status, stay.station) = (PLUGGED, station as u32);
+    lane.meter.take(station, stay.departure);
     lane.bays[station] = Bay {
         requested_kwh: stay.requested_kwh,
         missing_kwh: stay.requested_kwh,
