@@ -4,6 +4,7 @@ use super::near;
 use crate::ev_charging::EvCharging;
 use isonomy_engine::controller::{Controller, Rule};
 use isonomy_engine::environment::Environment;
+use isonomy_engine::figure::Drawn;
 use isonomy_engine::noise::Phase;
 use isonomy_engine::sim::{Setup, Sim};
 use std::collections::BTreeMap;
@@ -71,6 +72,36 @@ fn fairness_on_the_real_day() {
         let got = measures(&*day, rule, 1);
         assert!(got["energy_kwh"] >= energy && got["jain"] >= jain, "{rule}: {got:?}");
     }
+}
+
+/// What a report shows of the first day of a lane under a rule.
+fn drawn(environment: &dyn Environment, rule: &str) -> Drawn {
+    let controller: Box<dyn Controller> = options().from_str(rule).unwrap_or_else(|error| panic!("{rule}: {error}"));
+    let setup = Setup { lanes: 1, seed: 5, phase: Phase::Training, threads: 1, device: None };
+    let mut sim = Sim::new(environment, Vec::new(), setup).expect("it fits");
+    assert!(sim.set_rule(&controller.rule(environment)));
+    sim.draw().expect("there is something to see")
+}
+
+#[test]
+fn what_is_drawn_is_what_is_measured() {
+    let (day, rule) = (real_day(), "{\"EarliestDeadlineFirst\": ()}");
+    let (got, drawn) = (measures(&*day, rule, 1), drawn(&*day, rule));
+    assert!(drawn.metrics.iter().all(|name| got.contains_key(name)), "{:?}", drawn.metrics);
+    let curve = |title: &str, name: &str| {
+        let figure = drawn.figures.iter().find(|figure| figure.title == title).expect(title);
+        &figure.curves.iter().find(|curve| curve.name == name).expect(name).points
+    };
+    let kwh: f64 = curve("Power by phase", "phase 0").iter().map(|(_, kw)| kw / 12.0).sum();
+    assert!(near(kwh, got["energy_kwh"], 1e-9), "cars draw power in the step with which they leave, too: {kwh}");
+    assert!(curve("Power by phase", "limit").iter().all(|(_, kw)| near(*kw, 20.0, 1e-9)));
+    let fullest = curve("How full the limits are", "site").iter().map(|(_, share)| *share).fold(0.0, f64::max);
+    assert!(near(fullest, 5.0 * got["peak_kw"], 1e-6) && fullest < 100.01, "{fullest}");
+    let served = curve("Who was served how well", "served share");
+    assert_eq!((served.len(), served[0].1), (40, got["served_min"]));
+    let lorenz = curve("Lorenz curve of served shares", "served share");
+    let area: f64 = lorenz.windows(2).map(|ends| 0.5 * (ends[0].1 + ends[1].1) * (ends[1].0 - ends[0].0)).sum();
+    assert!(near(1.0 - 2.0 * area, got["gini"], 1e-9));
 }
 
 #[test]
