@@ -361,8 +361,18 @@ impl Transformer {
         }
         let response = self.response.iter().flat_map(|response| response.check(clock));
         problems.extend(response.map(|problem| problem.under("response")));
-        if problems.is_empty() && self.kw.values(clock).iter().any(|kw| *kw < 0.0) {
+        if !problems.is_empty() {
+            return problems;
+        }
+        let kw = self.kw.values(clock);
+        if kw.iter().any(|kw| *kw < 0.0) {
             problems.push(Problem::at("kw", "a limit below 0 carries nothing either way").help("0 or more"));
+        }
+        let sun = self.sun.values(clock).into_iter().map(|share| share * self.sun_kw.get());
+        let load = self.load.values(clock).into_iter().zip(sun).map(|(load, sun)| load - sun);
+        if kw.iter().zip(load).all(|(kw, load)| load >= *kw) {
+            let found = "the other loads take all of the limit in every step: no car could ever charge";
+            problems.push(Problem::at("load", found).help("less load, or a higher limit in `kw`"));
         }
         problems
     }
@@ -540,6 +550,32 @@ impl EvCharging {
         }
     }
 
+    /// Stations whose smallest current is more than a limit carries: no car there could ever charge.
+    fn check_limits(&self) -> Option<Problem> {
+        let grid = self.network.grid();
+        let carries = |station: usize| {
+            let least = grid.stations[station].pilots.least;
+            grid.column(grid.class[station] as usize).iter().find(|term| {
+                let most = grid.limits[term.to as usize].most;
+                least * term.flow().square().sqrt() > most + grid::tolerance(most)
+            })
+        };
+        let idle: Vec<(usize, &grid::Term)> =
+            (0..grid.stations.len()).filter_map(|station| Some((station, carries(station)?))).collect();
+        let &(first, term) = idle.first()?;
+        let (station, limit) = (&grid.stations[first], &grid.limits[term.to as usize]);
+        let unit = if limit.adds == Adds::Power { "kW" } else { "A" };
+        let others = match idle.len() {
+            1 => String::new(),
+            count => format!(", and the same holds for {} other stations", count - 1),
+        };
+        let found = format!(
+            "no car at station {:?} could ever charge: it offers {} A or more, and limit {:?} is {:.4} {unit}{others}",
+            station.name, station.pilots.least, limit.name, limit.most
+        );
+        Some(Problem::at("network", found).help("a higher limit, or stations that can offer less"))
+    }
+
     fn check_agents(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Agents::Operators { split } = self.agents {
@@ -624,7 +660,7 @@ impl Environment for EvCharging {
             Ok(clock) => clock,
             Err(problem) => return vec![problem],
         };
-        let mut problems: Vec<Problem> = Vec::new();
+        let mut problems: Vec<Problem> = self.check_limits().into_iter().collect();
         let sessions = self.sessions.check(&clock, &self.names());
         problems.extend(sessions.into_iter().map(|problem| problem.under("sessions")));
         problems.extend(self.batteries.check().into_iter().map(|problem| problem.under("batteries")));

@@ -122,6 +122,7 @@ fn every_rule_runs_on_phases_and_with_discrete_stations() {
             "LastComeFirstServed",
             "EarliestDeadlineFirst",
             "LeastLaxityFirst",
+            "LeastLaxityRatioFirst",
             "LargestRemainingTimeFirst",
             "LeastServedFirst",
             "RandomOrder",
@@ -141,6 +142,31 @@ fn every_rule_runs_on_phases_and_with_discrete_stations() {
             assert!(got["cost"] > 15.0 * got["peak_kw"] && near(got["carbon_kg"], 0.4 * got["energy_kwh"], 1e-5));
         }
     }
+}
+
+#[test]
+fn sites_where_nobody_could_ever_charge_are_refused() {
+    let cars = "sessions: Listed([(arrival: 1, departure: 9, requested_kwh: 5)])";
+    for (site, path, words) in [
+        ("network: Caltech(transformer_kw: 2)", "network", "and the same holds for 53 other stations"),
+        (
+            "network: Custom(stations: [(name: \"a\", evse: ClipperCreek), (name: \"b\")],
+                limits: [(name: \"x\", most: Amps(5), terms: {\"a\": 1, \"b\": 1})])",
+            "network",
+            "station \"a\" could ever charge: it offers 8 A or more, and limit \"x\" is 5.0000 A",
+        ),
+        (
+            "network: Simple(kw: 20, stations: 3), transformer: (kw: Constant(10), load: Constant(50))",
+            "transformer.load",
+            "no car could ever charge",
+        ),
+    ] {
+        let problems = read(&format!("({site}, {cars})")).check();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].path == path && problems[0].message.contains(words), "{problems:?}");
+    }
+    let night = "transformer: (kw: Constant(10), load: Steps([50, 0, 50])), steps: 3";
+    assert_eq!(read(&format!("(network: Simple(kw: 20, stations: 3), {night}, {cars})").replace("9,", "3,")).check(), []);
 }
 
 #[test]
