@@ -166,12 +166,20 @@ pub struct Batteries {
     pub least_share: Probability,
     /// Share of the energy from the grid that is stored.
     pub charging: Positive,
+    /// The same by the current that is offered, pairs of ampere and share, from the lowest current up: a pair holds up to the next
+    /// one's current, the first one below its own, too. `charging` then only says how large a battery is of which nothing but
+    /// the request is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub charging_by_amps: Vec<(u32, Positive)>,
     /// Share of the stored energy that comes back.
     pub discharging: Positive,
     /// Standard deviation of a power that is lost in every step, kW (that of ACN-Sim).
     pub noise_kw: NonNegative,
     /// Whether wear is reckoned: `battery_wear`.
     pub wear: bool,
+    /// Whether rules learn from what a car took what it takes at most (the ramp-down estimator of ACN-Sim). Else they
+    /// offer what the station can.
+    pub ramp_down: bool,
 }
 
 /// How charging slows down.
@@ -275,9 +283,11 @@ impl Default for Batteries {
             most_back_kw: none(),
             least_share: Probability::new(0.0).expect("a share"),
             charging: once(),
+            charging_by_amps: Vec::new(),
             discharging: once(),
             noise_kw: none(),
             wear: false,
+            ramp_down: false,
         }
     }
 }
@@ -294,7 +304,14 @@ impl Batteries {
             most_back_kw: self.most_back_kw.get(),
             least_share: self.least_share.get(),
             charging: self.charging.get(),
+            by_amps: self.charging_by_amps.first().map(|first| {
+                std::array::from_fn(|amps| {
+                    let holds = self.charging_by_amps.iter().rev().find(|(from, _)| *from as usize <= amps);
+                    holds.unwrap_or(first).1.get() as f32
+                })
+            }),
             discharging: self.discharging.get(),
+            ramp_down: self.ramp_down,
         }
     }
 
@@ -339,6 +356,17 @@ impl Batteries {
             .into_iter()
             .filter_map(|(path, value)| share(path, value.get()))
             .collect();
+        for (index, (amps, value)) in self.charging_by_amps.iter().enumerate() {
+            let path = format!("charging_by_amps[{index}]");
+            problems.extend(share(&path, value.get()));
+            if *amps as usize >= step::AMPS {
+                let found = format!("{amps} A is more than efficiencies are told apart by");
+                problems.push(Problem::at(&path, found).help(format!("up to {} A", step::AMPS - 1)));
+            }
+            if index > 0 && self.charging_by_amps[index - 1].0 >= *amps {
+                problems.push(Problem::at(&path, "the pair before has this current, or a larger one").help("sort them"));
+            }
+        }
         let (Model::TwoStage { from, .. } | Model::Stepwise { from }) = self.model else { return problems };
         if from.get() == 1.0 {
             let found = "a battery that slows down above full never does";

@@ -31,6 +31,10 @@ pub struct Bay {
     pub amps: f64,
     /// Current that was offered in the last step.
     pub pilot: f64,
+    /// State of charge above which the battery slows down; below 0: that of [`Cells`].
+    pub slows_from: f64,
+    /// How far below the station's largest current rules believe the car to stay, by [`ramp_down`].
+    pub refused: f64,
     /// Index of the session, counted from 1; 0: nobody is here.
     pub session: u32,
     /// Step in which the car came.
@@ -65,6 +69,8 @@ pub struct Stay {
     pub start_kwh: f64,
     /// Largest power of the car.
     pub most_kw: f64,
+    /// State of charge above which the battery slows down; below 0: that of [`Cells`].
+    pub slows_from: f64,
     /// Energy it got until it left, less what it gave.
     pub delivered_kwh: f64,
     /// Step in which it comes.
@@ -182,6 +188,7 @@ impl Stay {
             capacity_kwh,
             start_kwh,
             most_kw,
+            slows_from: session.battery.and_then(|battery| battery.slows_from).unwrap_or(-1.0),
             delivered_kwh: 0.0,
             arrival: session.arrival,
             departure: session.departure,
@@ -216,28 +223,72 @@ pub struct Cells {
     pub least_share: f64,
     /// Share of the energy from the grid that is stored.
     pub charging: f64,
+    /// The same by the current that is offered, in whole ampere; the last entry stands for larger ones.
+    pub by_amps: Option<[f32; AMPS]>,
     /// Share of the stored energy that comes back.
     pub discharging: f64,
+    /// Whether rules learn from what cars took what they take at most.
+    pub ramp_down: bool,
 }
+
+/// The most that a car is believed to take, after it was offered `pilot` and took `amps`: the estimator of ACN-Sim (Lee et al.,
+/// *Adaptive Charging Networks*, IEEE TSG 2021). `bound`: what was believed before; `most`: the station's largest current.
+pub fn ramp_down(bound: f64, pilot: f64, amps: f64, most: f64) -> f64 {
+    const NOTICED_AMPS: f64 = 1.0;
+    let bound = if pilot - amps > NOTICED_AMPS {
+        amps + NOTICED_AMPS
+    } else if bound - amps < NOTICED_AMPS {
+        bound + NOTICED_AMPS
+    } else {
+        bound
+    };
+    bound.clamp(0.0, most)
+}
+
+/// Currents that efficiencies are told apart by, from 0 A.
+pub const AMPS: usize = 65;
 
 impl Default for Cells {
     fn default() -> Self {
-        Cells { taper: Taper::Never, most_back_kw: 0.0, least_share: 0.0, charging: 1.0, discharging: 1.0 }
+        Cells {
+            taper: Taper::Never,
+            most_back_kw: 0.0,
+            least_share: 0.0,
+            charging: 1.0,
+            by_amps: None,
+            discharging: 1.0,
+            ramp_down: false,
+        }
     }
 }
 
 impl Cells {
-    /// The battery of a car.
+    /// What of the energy is stored at a current.
+    #[inline]
+    pub fn charging(&self, amps: f64) -> f64 {
+        match &self.by_amps {
+            None => self.charging,
+            Some(table) => f64::from(table[(amps as usize).min(AMPS - 1)]),
+        }
+    }
+
+    /// The battery of a car, at the current that it is offered.
     #[inline]
     pub fn battery(&self, bay: &Bay) -> Battery {
+        let from = |site: f64| if bay.slows_from < 0.0 { site } else { bay.slows_from };
+        let taper = match self.taper {
+            Taper::Never => Taper::Never,
+            Taper::Smooth { from: site, haste } => Taper::Smooth { from: from(site), haste },
+            Taper::Stepwise { from: site } => Taper::Stepwise { from: from(site) },
+        };
         Battery {
             capacity_kwh: bay.capacity_kwh,
             most_kw: bay.most_kw,
             most_back_kw: self.most_back_kw,
             least_share: self.least_share,
-            charging: self.charging,
+            charging: self.charging(bay.pilot),
             discharging: self.discharging,
-            taper: self.taper,
+            taper,
         }
     }
 }
@@ -398,6 +449,10 @@ impl Site {
             bay.stored_kwh = stored;
             bay.missing_kwh -= energy;
             bay.amps = energy / (station.kw_per_amp * self.hours);
+            if self.cells.ramp_down {
+                let most = station.pilots.most;
+                bay.refused = most - ramp_down(most - bay.refused, pilot, bay.amps, most);
+            }
             outcome.amps += bay.amps;
             outcome.energy_kwh += energy.max(0.0);
             outcome.back_kwh -= energy.min(0.0);
@@ -482,6 +537,8 @@ fn come(index: usize, t: u32, lane: &mut Lane<'_>) {
         most_kw: stay.most_kw,
         amps: 0.0,
         pilot: 0.0,
+        slows_from: stay.slows_from,
+        refused: 0.0,
         session: index as u32 + 1,
         arrival: stay.arrival,
         departure: stay.departure,

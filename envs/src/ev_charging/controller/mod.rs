@@ -47,7 +47,7 @@ impl Look<'_> {
 
     /// The most that is worth offering.
     pub fn most(&self, station: usize) -> f64 {
-        self.missing_amps(station).min(self.grid.stations[station].pilots.most)
+        self.missing_amps(station).min(self.grid.stations[station].pilots.most - self.bays[station].refused)
     }
 
     /// Steps until the announced departure; negative for who is overdue.
