@@ -318,7 +318,11 @@ fn drawn(figure: &figure::Figure) -> Figure {
             Kind::Steps => Stroke::Steps,
         };
         let colour = if curve.kind == Kind::Limit { COLOURS } else { colours.next().unwrap_or(0) % COLOURS };
-        let points = curve.points.iter().map(|(x, y)| (*x, Some(*y))).collect();
+        let mut points: Vec<(f64, Option<f64>)> = curve.points.iter().map(|(x, y)| (*x, Some(*y))).collect();
+        // There the last piece ends: it goes down to the axis.
+        if let (Stroke::Steps, Some(last)) = (stroke, points.last_mut()) {
+            last.1 = None;
+        }
         Series { name: curve.name.clone(), colour, stroke, points }
     });
     let plot = Plot {

@@ -8,7 +8,7 @@ use isonomy_engine::figure::{Curve, Drawn, Figure, Kind};
 use isonomy_engine::lanes::{At, Shared};
 
 /// Limits that a figure shows, the fullest ones.
-const MOST_LIMITS: usize = 8;
+const MOST_LIMITS: usize = 5;
 
 /// Numbers that concern the whole site: all power with other loads, its limit if there is one, price, emission rate.
 const SITE: usize = 4;
