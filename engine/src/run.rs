@@ -254,8 +254,7 @@ impl Run {
     /// Figures of one more episode, played by the policy as it is now in a lane of its own; none where the environment draws
     /// none.
     pub fn draw(&self) -> Result<Option<Drawn>, BuildError> {
-        let setup =
-            Setup { lanes: 1, seed: self.scenario.seed, phase: Phase::Evaluation, threads: 1, device: None };
+        let setup = Setup { lanes: 1, seed: self.scenario.seed, phase: Phase::Evaluation, threads: 1, device: None };
         let mut sim = Sim::new(&*self.scenario.environment, Vec::new(), setup)?;
         self.actor.enter(&mut sim);
         Ok(sim.draw())

@@ -155,7 +155,8 @@ fn table(columns: &[Column], names: &[String]) -> String {
         }
         table
     } else {
-        let mut table = Table::new(std::iter::once(String::new()).chain(columns.iter().map(|column| column.name.clone())));
+        let mut table =
+            Table::new(std::iter::once(String::new()).chain(columns.iter().map(|column| column.name.clone())));
         for name in names {
             table.row(std::iter::once(name.clone()).chain(columns.iter().map(|column| number(column.get(name)))));
         }

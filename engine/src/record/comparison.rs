@@ -72,7 +72,9 @@ fn figure(plan: &Plan, trials: &[Trial], column: usize, points: &[Point], lines:
         }
         let mut means = Vec::new();
         for point in of_line() {
-            let Some(Spread { mean, confidence, .. }) = Spread::of(&values(trials, point.cell, column)) else { continue };
+            let Some(Spread { mean, confidence, .. }) = Spread::of(&values(trials, point.cell, column)) else {
+                continue;
+            };
             means.push((point.x, Some(mean)));
             let reach = confidence.unwrap_or(0.0);
             whiskers.push(Whisker { colour, x: point.x, low: mean - reach, high: mean + reach });

@@ -500,7 +500,8 @@ mod tests {
         let guide = |label: &str, line| Guide { label: label.to_owned(), colour: None, line, through: (10.0, 10.0) };
         let guides = vec![guide("far", Line::Slope(1e6)), guide("near", Line::Root), guide("low", Line::Level(0.0))];
         let plot = Plot { x: "iteration", y: "regret", series, guides, ..Plot::default() };
-        let axis = plot.heights((1..=10).map(f64::from).collect(), Axis { low: 1.0, high: 10.0, step: 2.0, logarithmic: false });
+        let axis = plot
+            .heights((1..=10).map(f64::from).collect(), Axis { low: 1.0, high: 10.0, step: 2.0, logarithmic: false });
         let axis = axis.expect("there are numbers");
         assert!(axis.low <= 0.0 && (28.0..35.0).contains(&axis.high), "{axis:?}");
         assert!((plot.guides[1].at(2.5) - 5.0).abs() < 1e-12, "half as much after a quarter of the time");

@@ -571,7 +571,10 @@ impl LaneDynamics for Centers {
     fn measure(&self, (accounts, waiting, _): Shared<'_, Self>, measures: &mut [f64]) {
         let sum = |of: fn(&Account) -> f64| accounts.iter().map(of).sum::<f64>();
         let arrived = sum(|account| account.arrived);
-        let [carbon, water] = [self.per_server(accounts, |account| account.carbon_kg), self.per_server(accounts, |account| account.water_l)];
+        let [carbon, water] = [
+            self.per_server(accounts, |account| account.carbon_kg),
+            self.per_server(accounts, |account| account.water_l),
+        ];
         let waits = self.waits(accounts);
         measures.copy_from_slice(&[
             sum(|account| account.energy_kwh),
@@ -601,11 +604,19 @@ impl LaneDynamics for Centers {
         for ((((site, account), waiting), action), traces) in
             self.sites.iter().zip(accounts).zip(queues).zip(action).zip(traces.chunks_exact_mut(NOTED))
         {
-            let (mut account, mut waiting): (Account, Vec<f64>) = (*account, waiting.iter().map(|work| work.0).collect());
+            let (mut account, mut waiting): (Account, Vec<f64>) =
+                (*account, waiting.iter().map(|work| work.0).collect());
             let outcome = self.work(site, *action, hour, &mut account, &mut waiting);
             let share = |work: f64| 100.0 * work / site.plant.capacity;
-            let stored = if site.plant.battery_kwh > 0.0 { 100.0 * account.stored_kwh / site.plant.battery_kwh } else { 0.0 };
-            traces.copy_from_slice(&[share(site.load[hour]), share(outcome.run), site.carbon[hour], share(outcome.queue), stored]);
+            let stored =
+                if site.plant.battery_kwh > 0.0 { 100.0 * account.stored_kwh / site.plant.battery_kwh } else { 0.0 };
+            traces.copy_from_slice(&[
+                share(site.load[hour]),
+                share(outcome.run),
+                site.carbon[hour],
+                share(outcome.queue),
+                stored,
+            ]);
         }
     }
 
@@ -631,7 +642,12 @@ impl LaneDynamics for Centers {
                 line("work that runs", Kind::Line, site, 1, 1.0),
                 line("carbon intensity, % of its highest", Kind::Limit, site, 2, 100.0 / dirtiest),
             ];
-            figure(format!("When {} works", self.names[site]), "% of the servers", curves, "Work is moved well where it runs in the dotted line's valleys.")
+            figure(
+                format!("When {} works", self.names[site]),
+                "% of the servers",
+                curves,
+                "Work is moved well where it runs in the dotted line's valleys.",
+            )
         });
         let mut figures: Vec<Figure> = shifted.collect();
         let of_all = |what| shown.clone().map(|site| line(&self.names[site], Kind::Line, site, what, 1.0)).collect();
@@ -654,7 +670,14 @@ const MOST_SHOWN: usize = 6;
 
 impl Centers {
     /// One step of a centre.
-    fn work(&self, site: &Site, action: u32, hour: usize, account: &mut Account, waiting: &mut [f64]) -> shifting::Outcome {
+    fn work(
+        &self,
+        site: &Site,
+        action: u32,
+        hour: usize,
+        account: &mut Account,
+        waiting: &mut [f64],
+    ) -> shifting::Outcome {
         let mut circumstances = self.circumstances(site, hour);
         let (open, battery) = self.action.read(action, site.load[hour] / site.plant.capacity);
         circumstances.battery = battery.unwrap_or(circumstances.battery);

@@ -255,7 +255,8 @@ impl LaneDynamics for Regions {
             figure("What regions have borne", "carbon so far", 2),
             Figure::sorted("Who bears how much", "regions", "carbon", &carbon),
         ];
-        let metrics = ["cost", "carbon_kg", "worst_carbon_kg", "carbon_jain", "carbon_gini", "water_l", "worst_water_l"];
+        let metrics =
+            ["cost", "carbon_kg", "worst_carbon_kg", "carbon_jain", "carbon_gini", "water_l", "worst_water_l"];
         Drawn { metrics: metrics.map(str::to_owned).to_vec(), figures }
     }
 }

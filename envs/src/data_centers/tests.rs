@@ -153,7 +153,8 @@ fn water_is_shared_as_carbon_is() {
 #[test]
 fn codes_open_capacity_and_tell_batteries() {
     let mut company = company();
-    for (action, codes) in [("Levels(levels: 4)", 5), ("Levels(levels: 4, battery: true)", 15), ("Shift(battery: true)", 9)]
+    for (action, codes) in
+        [("Levels(levels: 4)", 5), ("Levels(levels: 4, battery: true)", 15), ("Shift(battery: true)", 9)]
     {
         company.action = read(action);
         assert_eq!(company.spec().action, Space::Discrete(codes), "{action}");
@@ -165,10 +166,7 @@ fn codes_open_capacity_and_tell_batteries() {
     }
     let mut five = five_hours(0.0);
     five.action = read("Shift()");
-    for (codes, runs) in [
-        ([0, 0, 0, 0, 2], [0.0, 0.0, 0.0, 0.0, 10.0]),
-        ([1, 0, 1, 2, 1], [6.0, 0.0, 2.0, 8.0, 0.0]),
-    ] {
+    for (codes, runs) in [([0, 0, 0, 0, 2], [0.0, 0.0, 0.0, 0.0, 10.0]), ([1, 0, 1, 2, 1], [6.0, 0.0, 2.0, 8.0, 0.0])] {
         let setup = Setup { lanes: 1, seed: 5, phase: Phase::Training, threads: 1, device: None };
         let mut sim = Sim::new(&five, Vec::new(), setup).unwrap();
         let policy = TabularPolicy::from_chances(sim.spec(), 5, |step, _, _, chances| chances[codes[step]] = 1.0);

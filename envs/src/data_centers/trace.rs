@@ -138,7 +138,9 @@ mod tests {
         assert!(!trace.check("load", true).is_empty());
         trace.resolve(folder.path()).unwrap();
         assert_eq!(trace.hours(3), [15.0, 20.0, 15.0]);
-        assert!(table("kw").resolve(folder.path()).unwrap_err().message.contains("has no column \"kw\", but: time, mw"));
+        assert!(
+            table("kw").resolve(folder.path()).unwrap_err().message.contains("has no column \"kw\", but: time, mw")
+        );
         std::fs::write(folder.path().join("load.csv"), "mw\n1.5\nnan\n").unwrap();
         let message = table("mw").resolve(folder.path()).unwrap_err().message;
         assert!(message.contains("load.csv: line 3, column \"mw\": found \"nan\""), "{message}");

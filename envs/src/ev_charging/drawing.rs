@@ -19,13 +19,7 @@ pub(super) fn traces(dynamics: &Charging) -> usize {
 }
 
 /// Makes the step on a copy: cars that leave with it still count.
-pub(super) fn trace(
-    dynamics: &Charging,
-    at: At<'_>,
-    action: &[u32],
-    state: Shared<'_, Charging>,
-    numbers: &mut [f64],
-) {
+pub(super) fn trace(dynamics: &Charging, at: At<'_>, action: &[u32], state: Shared<'_, Charging>, numbers: &mut [f64]) {
     let (mut bays, mut stays, mut meter) = (state.0.to_vec(), state.1.to_vec(), state.2[0]);
     let (phases, rest) = numbers.split_at_mut(dynamics.phases.names.len());
     let (site, limits) = rest.split_at_mut(SITE);
@@ -130,9 +124,8 @@ fn fullness(dynamics: &Charging, day: &Day<'_>) -> Figure {
         _ => String::new(),
     };
     order.truncate(MOST_LIMITS);
-    let line = |&limit: &usize| {
-        Curve::even(&limits[limit].name, Kind::Line, day.hours, day.hours, day.column(first + limit))
-    };
+    let line =
+        |&limit: &usize| Curve::even(&limits[limit].name, Kind::Line, day.hours, day.hours, day.column(first + limit));
     let mut curves: Vec<Curve> = order.iter().map(line).collect();
     curves.push(Curve::even("bound", Kind::Limit, day.hours, day.hours, day.column(0).map(|_| 100.0)));
     let note = format!("{note}What cars draw, against what a line, a panel or a transformer may carry.");

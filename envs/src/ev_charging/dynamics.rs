@@ -371,8 +371,11 @@ impl Charging {
             }
             let energy = bay.amps * self.site.grid.stations[station].kw_per_amp * self.site.hours;
             if worn.count == 0 {
-                let gained =
-                    if energy > 0.0 { energy * self.site.cells.charging(bay.pilot) } else { energy / self.site.cells.discharging };
+                let gained = if energy > 0.0 {
+                    energy * self.site.cells.charging(bay.pilot)
+                } else {
+                    energy / self.site.cells.discharging
+                };
                 socs[0] = Soc(((bay.stored_kwh - gained) / bay.capacity_kwh) as f32);
                 worn.count = 1;
             }

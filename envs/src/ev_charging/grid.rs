@@ -205,9 +205,8 @@ impl Grid {
     /// The power that all stations may draw together, where one limit says so.
     pub fn power_limit(&self) -> Option<f64> {
         let [first, others @ ..] = &self.stations[..] else { return None };
-        let alike = others.iter().all(|other| {
-            (other.kw_per_amp, other.phase_deg) == (first.kw_per_amp, first.phase_deg)
-        });
+        let alike =
+            others.iter().all(|other| (other.kw_per_amp, other.phase_deg) == (first.kw_per_amp, first.phase_deg));
         let whole = |limit: &&Limit| {
             limit.terms.len() == self.stations.len() && limit.terms.iter().all(|(_, coefficient)| *coefficient == 1.0)
         };

@@ -364,7 +364,8 @@ impl Batteries {
                 problems.push(Problem::at(&path, found).help(format!("up to {} A", step::AMPS - 1)));
             }
             if index > 0 && self.charging_by_amps[index - 1].0 >= *amps {
-                problems.push(Problem::at(&path, "the pair before has this current, or a larger one").help("sort them"));
+                problems
+                    .push(Problem::at(&path, "the pair before has this current, or a larger one").help("sort them"));
             }
         }
         let (Model::TwoStage { from, .. } | Model::Stepwise { from }) = self.model else { return problems };

@@ -269,14 +269,11 @@ impl Car {
 
     fn session(&self, stations: &[String]) -> Session {
         let index = |name: &String| stations.iter().position(|station| station == name);
-        let battery = self
-            .battery_kwh
-            .zip(self.start_kwh)
-            .map(|(capacity, start)| BatterySpec {
-                capacity_kwh: capacity.get(),
-                start_kwh: start.get(),
-                slows_from: self.slows_from.map(Probability::get),
-            });
+        let battery = self.battery_kwh.zip(self.start_kwh).map(|(capacity, start)| BatterySpec {
+            capacity_kwh: capacity.get(),
+            start_kwh: start.get(),
+            slows_from: self.slows_from.map(Probability::get),
+        });
         Session {
             arrival: self.arrival,
             departure: self.departure,

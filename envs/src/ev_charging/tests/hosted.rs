@@ -166,7 +166,10 @@ fn sites_where_nobody_could_ever_charge_are_refused() {
         assert!(problems[0].path == path && problems[0].message.contains(words), "{problems:?}");
     }
     let night = "transformer: (kw: Constant(10), load: Steps([50, 0, 50])), steps: 3";
-    assert_eq!(read(&format!("(network: Simple(kw: 20, stations: 3), {night}, {cars})").replace("9,", "3,")).check(), []);
+    assert_eq!(
+        read(&format!("(network: Simple(kw: 20, stations: 3), {night}, {cars})").replace("9,", "3,")).check(),
+        []
+    );
 }
 
 #[test]
