@@ -63,7 +63,7 @@ impl Bare {
         step::start(0, day.len() as u32, &mut lane);
         for _ in 0..STEPS {
             room.amps.fill(32.0);
-            site.settle(lane.bays, room);
+            site.settle(lane.bays, lane.meter, room);
             site.charge(&mut lane, room);
             step::tick(&mut lane);
         }

@@ -4,6 +4,7 @@
 //! keeps whatever it needs in columns of its own (stations, cars, vehicles, a clock), and its rule sees all of them.
 
 use crate::columns::{Column, Stored};
+use crate::figure::Drawn;
 use crate::sim::lend::{Lender, LenderParam, all, lender};
 use bevy_ecs::prelude::*;
 use bevy_ecs::system::SystemState;
@@ -52,6 +53,20 @@ pub trait LaneDynamics: Send + Sync + 'static {
 
     /// The [`measures`](Self::measures) of a lane whose episode has just ended.
     fn measure(&self, _state: Shared<'_, Self>, _measures: &mut [f64]) {}
+
+    /// How many numbers are noted in every step of an episode that is drawn; 0: none ever is.
+    fn traces(&self) -> usize {
+        0
+    }
+
+    /// Notes the [`traces`](Self::traces) of the step that is about to be made from `state`. It is called for one lane in
+    /// one episode of a run, so it may allocate, and may try the step on a copy.
+    fn trace(&self, _at: At<'_>, _action: &[u32], _state: Shared<'_, Self>, _traces: &mut [f64]) {}
+
+    /// Draws an episode that has just ended; `traces` is `[steps, traces]`.
+    fn draw(&self, _state: Shared<'_, Self>, _traces: &[f64]) -> Drawn {
+        Drawn::default()
+    }
 }
 
 /// The columns of one lane, to be changed: a tuple of slices.

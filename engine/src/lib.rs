@@ -10,6 +10,7 @@
 //!    the rule of their lane, in [`lanes`].
 //! 4. [`fairness`] rewards rewrite what the policy is taught; a [`rollout`] keeps what happened.
 //! 5. An [`optimizer`] improves the policy; [`run`] repeats all this; [`metrics`] judge it; [`record`] writes it down.
+//!    What an environment draws of an episode is a [`figure`].
 //!    A [`suite`] makes many such runs and puts their numbers side by side.
 
 extern crate self as isonomy_engine;
@@ -25,6 +26,7 @@ pub mod curriculum;
 pub mod dynamics;
 pub mod environment;
 pub mod fairness;
+pub mod figure;
 pub mod fleet;
 mod fused;
 pub mod gpu;

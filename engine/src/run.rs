@@ -2,6 +2,7 @@
 
 use crate::constraint::{Constraint, Exact, Judged, Overrun, Unjudged};
 use crate::controller::Rule;
+use crate::figure::Drawn;
 use crate::gpu::{Device, DeviceError};
 use crate::metrics::{Returns, gini, jain};
 use crate::model::TabularModel;
@@ -248,6 +249,15 @@ impl Run {
             sim.advance(episode)?;
         }
         Ok(sim.take_returns())
+    }
+
+    /// Figures of one more episode, played by the policy as it is now in a lane of its own; none where the environment draws
+    /// none.
+    pub fn draw(&self) -> Result<Option<Drawn>, BuildError> {
+        let setup = Setup { lanes: 1, seed: self.scenario.seed, phase: Phase::Evaluation, threads: 1, device: None };
+        let mut sim = Sim::new(&*self.scenario.environment, Vec::new(), setup)?;
+        self.actor.enter(&mut sim);
+        Ok(sim.draw())
     }
 
     /// Everything needed to go on later.

@@ -5,7 +5,7 @@ use super::{Failure, Format, Outcome, print};
 use crate::table::Table;
 use clap::ValueEnum;
 use indicatif::ProgressBar;
-use isonomy_engine::record::{RecordError, Trials};
+use isonomy_engine::record::{RecordError, Trials, comparison};
 use isonomy_engine::suite::{self, Plan, Spread, Trial, Watch};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -59,6 +59,8 @@ enum Layout {
     Json,
     /// Comma-separated values: a row per run and seed, with a heading.
     Csv,
+    /// A page with a plot of every column, where the suite says over what.
+    Html,
 }
 
 /// The same with nothing but a suite, for whoever asks to run one.
@@ -74,6 +76,9 @@ pub(super) fn whole(suite: PathBuf, format: Format) -> Result<Outcome, Failure> 
 
 pub(super) fn bench(args: Args) -> Result<Outcome, Failure> {
     let Some(Begun { plan, trials: done, folder }) = begin(&args)? else { return Ok(Outcome::Problem) };
+    if args.format == Layout::Html && plan.suite.plot.is_none() {
+        return Err("the suite does not say over what to draw: give it `plot: (over: \"PATH\")`".into());
+    }
     let threads = args.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let stop = listen()?;
     let bar = progress(plan.work());
@@ -174,6 +179,7 @@ fn lay_out(plan: &Plan, trials: &[Trial], layout: Layout) -> Result<String, Fail
         Layout::Md => markdown(plan, trials),
         Layout::Json => serde_json::to_string(&objects(plan, trials))?,
         Layout::Csv => plan.csv(trials),
+        Layout::Html => comparison(plan, trials)?,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::table::Table;
 use isonomy_engine::record::{Past, open};
 use std::path::PathBuf;
 
-/// Puts the last numbers of several runs side by side, one column per run
+/// Puts the last numbers of several runs side by side: a row per run, or a column where the numbers are many
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// The runs' folders
@@ -14,6 +14,9 @@ pub(super) struct Args {
     /// Only these numbers, in this order: `jain`, or `groups.` for all that begin so
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+    /// All numbers, also where the environment names those that tell most
+    #[arg(long, conflicts_with = "only")]
+    all: bool,
     /// How to print them
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -22,6 +25,10 @@ pub(super) struct Args {
 /// What is compared of a run.
 struct Column {
     name: String,
+    /// What its command line sets.
+    sets: Vec<String>,
+    /// Numbers that its environment names as those that tell most.
+    telling: Vec<String>,
     numbers: Vec<(String, f64)>,
 }
 
@@ -32,7 +39,12 @@ pub(super) fn compare(args: Args) -> Result<Outcome, Failure> {
         if past.summary.is_none() {
             eprintln!("{} has not ended: its last iteration so far is compared", path.display());
         }
-        columns.push(Column { name: path.display().to_string(), numbers: last(&past) });
+        columns.push(Column {
+            name: path.display().to_string(),
+            sets: sets(&past.manifest.command),
+            telling: past.drawn.metrics.clone(),
+            numbers: last(&past),
+        });
     }
     let mut names: Vec<String> = Vec::new();
     for (name, _) in columns.iter().flat_map(|column| &column.numbers) {
@@ -40,13 +52,39 @@ pub(super) fn compare(args: Args) -> Result<Outcome, Failure> {
             names.push(name.clone());
         }
     }
-    let names = chosen(names, &args.only)?;
+    let mut names = chosen(names, &args.only)?;
+    let telling = &columns[0].telling;
+    let alike = !telling.is_empty() && columns.iter().all(|column| column.telling == *telling);
+    if alike && args.only.is_empty() && !args.all {
+        let all = names.len();
+        names = telling.iter().filter(|name| names.contains(name)).cloned().collect();
+        eprintln!("{} of {all} numbers; the others with --all", names.len());
+    }
     print(match args.format {
         Format::Table => table(&columns, &names),
         Format::Csv => csv(&columns, &names),
         Format::Json => json(&columns, &names),
     })?;
     Ok(Outcome::Well)
+}
+
+/// What a command line sets beside the scenario: `--set` without the word, and the seed and the lanes.
+fn sets(command: &[String]) -> Vec<String> {
+    let mut sets = Vec::new();
+    let mut words = command.iter();
+    while let Some(word) = words.next() {
+        let (option, value) = match word.split_once('=') {
+            Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
+            _ => (word.as_str(), None),
+        };
+        let mut value = || value.clone().or_else(|| words.next().cloned()).unwrap_or_default();
+        match option {
+            "--set" => sets.push(value()),
+            "--seed" | "--lanes" => sets.push(format!("{}={}", option.trim_start_matches('-'), value())),
+            _ => {}
+        }
+    }
+    sets
 }
 
 /// The last number of every column that has one.
@@ -85,13 +123,45 @@ impl Column {
     }
 }
 
-fn table(columns: &[Column], names: &[String]) -> String {
-    let heading = std::iter::once(String::new()).chain(columns.iter().map(|column| column.name.clone()));
-    let mut table = Table::new(heading);
-    for name in names {
-        let cell = |column: &Column| column.get(name).map_or_else(String::new, |value| format!("{value:.6}"));
-        table.row(std::iter::once(name.clone()).chain(columns.iter().map(cell)));
+/// What runs set differently: the path, and every run's value.
+fn differences(columns: &[Column]) -> Vec<(String, Vec<String>)> {
+    let mut paths: Vec<&str> = Vec::new();
+    for (path, _) in columns.iter().flat_map(|column| &column.sets).filter_map(|set| set.split_once('=')) {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
     }
+    let value = |column: &Column, path: &str| {
+        let of = column.sets.iter().rev().find_map(|set| set.split_once('=').filter(|(known, _)| *known == path));
+        of.map_or_else(String::new, |(_, value)| value.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let row = |path: &&str| ((*path).to_owned(), columns.iter().map(|column| value(column, path)).collect::<Vec<_>>());
+    paths.iter().map(row).filter(|(_, values)| values.iter().any(|value| *value != values[0])).collect()
+}
+
+/// Numbers that stand side by side in a row; with more there is a column per run.
+const FEW: usize = 12;
+
+fn table(columns: &[Column], names: &[String]) -> String {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.6}"));
+    let differences = differences(columns);
+    let table = if names.len() <= FEW {
+        let paths = differences.iter().map(|(path, _)| path.clone());
+        let mut table = Table::new(std::iter::once("run".to_owned()).chain(paths).chain(names.iter().cloned()));
+        for (index, column) in columns.iter().enumerate() {
+            let set = differences.iter().map(|(_, values)| values[index].clone());
+            let numbers = names.iter().map(|name| number(column.get(name)));
+            table.row(std::iter::once(column.name.clone()).chain(set).chain(numbers));
+        }
+        table
+    } else {
+        let mut table =
+            Table::new(std::iter::once(String::new()).chain(columns.iter().map(|column| column.name.clone())));
+        for name in names {
+            table.row(std::iter::once(name.clone()).chain(columns.iter().map(|column| number(column.get(name)))));
+        }
+        table
+    };
     table.to_string().trim_end().to_owned()
 }
 

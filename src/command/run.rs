@@ -190,6 +190,9 @@ fn drive(mut run: Run, mut folder: Folder, every: Duration, format: Format) -> R
         }
     }
     bar.finish_and_clear();
+    if let Some(drawn) = run.draw()? {
+        folder.draw(drawn)?;
+    }
     let summary = folder.summary()?;
     folder.finish(&summary)?;
     eprintln!("wrote {}", folder.path().display());

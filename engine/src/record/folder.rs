@@ -6,6 +6,7 @@ use super::lanes::{self, Lanes};
 use super::manifest::Manifest;
 use super::summary::{Named, Summary};
 use super::{RecordError, checkpoints, csv, disk, events, tables};
+use crate::figure::Drawn;
 use crate::run::{Checkpoint, Iteration};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) const ENTRIES: &str = "journal/entries";
+/// What the environment drew.
+pub(super) const FIGURES: &str = "figures.json";
 pub(super) const UTILITIES: &str = "journal/utilities";
 
 /// A run folder that is being written. After an error, drop it and [`resume`](Self::resume).
@@ -202,6 +205,17 @@ impl Folder {
         summary.agent_steps_per_second = Some(made as f64 / seconds);
         summary.seconds = Some(seconds);
         Ok(summary)
+    }
+
+    /// Keeps what the environment drew of an episode after the last iteration. Points that are no numbers are left out.
+    pub fn draw(&mut self, mut drawn: Drawn) -> Result<(), RecordError> {
+        self.usable()?;
+        for curve in drawn.figures.iter_mut().flat_map(|figure| &mut figure.curves) {
+            curve.points.retain(|(x, y)| x.is_finite() && y.is_finite());
+        }
+        let path = self.path.join(FIGURES);
+        let json = serde_json::to_vec(&drawn).map_err(|error| RecordError::unreadable(&path, error))?;
+        disk::write_bytes(&path, &json)
     }
 
     /// Writes what is written at the end, and `DONE`. Where the run has a last checkpoint it is kept, so take one

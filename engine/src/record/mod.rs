@@ -6,6 +6,7 @@
 //! of a folder depend on the scenario alone: not on crashes, and not on when checkpoints were taken.
 
 mod checkpoints;
+mod comparison;
 mod csv;
 mod disk;
 mod entry;
@@ -22,6 +23,7 @@ mod summary;
 mod tables;
 mod trials;
 
+pub use comparison::comparison;
 pub use error::RecordError;
 pub use folder::{Folder, Resumed};
 pub use manifest::Manifest;

@@ -2,7 +2,8 @@
 
 use super::manifest::Manifest;
 use super::summary::Summary;
-use super::{RecordError, csv};
+use super::{RecordError, csv, folder};
+use crate::figure::Drawn;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,8 @@ pub struct Past {
     pub rows: Vec<Row>,
     /// What the run came to, where it is done.
     pub summary: Option<Summary>,
+    /// What the environment drew of an episode after the last iteration; nothing where it draws nothing.
+    pub drawn: Drawn,
 }
 
 /// A row of `metrics.csv`.
@@ -39,12 +42,13 @@ pub fn open(path: impl AsRef<Path>) -> Result<Past, RecordError> {
     let path = path.as_ref();
     let manifest = Manifest::read(path)?;
     let summary = path.join("DONE").exists().then(|| Summary::read(path)).transpose()?;
-    let file = path.join("metrics.csv");
-    let text = match fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(RecordError::io("read", &file)(error)),
+    let figures = path.join(folder::FIGURES);
+    let drawn = match text(&figures)?.as_str() {
+        "" => Drawn::default(),
+        json => serde_json::from_str(json).map_err(|error| RecordError::unreadable(&figures, error))?,
     };
+    let file = path.join("metrics.csv");
+    let text = text(&file)?;
     let mut lines = csv::lines(&text).into_iter();
     let mut columns = lines.next().unwrap_or_default();
     columns.drain(..csv::FIXED.len().min(columns.len()));
@@ -53,7 +57,15 @@ pub fn open(path: impl AsRef<Path>) -> Result<Past, RecordError> {
         parsed.ok_or_else(|| RecordError::unreadable(&file, format!("line {} is no iteration", at + 2)))
     };
     let rows = lines.enumerate().map(row).collect::<Result<_, _>>()?;
-    Ok(Past { path: path.to_owned(), manifest, columns, rows, summary })
+    Ok(Past { path: path.to_owned(), manifest, columns, rows, summary, drawn })
+}
+
+/// What a file holds, nothing where it is not there.
+fn text(file: &Path) -> Result<String, RecordError> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(RecordError::io("read", file)),
+    }
 }
 
 impl Row {

@@ -27,13 +27,38 @@ pub(super) enum Stroke {
     Faint,
     /// A histogram: flat pieces from each point to the next, filled.
     Steps,
+    /// A limit that changes: dotted, as guides are.
+    Dotted,
+}
+
+/// Where an axis has its ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Ticks {
+    /// At whole numbers.
+    #[default]
+    Whole,
+    /// At round ones.
+    Round,
+    /// So far apart.
+    Every(f64),
+    /// At 1, 2, 5, 10, …, the same way from each to its double.
+    Logarithmic,
+}
+
+/// How far off a point may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whisker {
+    pub(super) colour: usize,
+    pub(super) x: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
 }
 
 /// A line with its name.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     pub(super) name: String,
-    /// Which of the palette's.
+    /// Which of the palette's; ink where it is none of them.
     pub(super) colour: usize,
     pub(super) stroke: Stroke,
     /// In order of x; no value and no number both leave a hole.
@@ -87,14 +112,17 @@ impl Guide {
 }
 
 /// A plot with its axes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Plot<'a> {
     pub(super) x: &'a str,
     pub(super) y: &'a str,
+    /// Of the x axis.
+    pub(super) ticks: Ticks,
     /// A value that the eye should find on the y axis; always within the plot.
     pub(super) mark: Option<f64>,
     pub(super) series: Vec<Series>,
     pub(super) guides: Vec<Guide>,
+    pub(super) whiskers: Vec<Whisker>,
 }
 
 /// A range that ticks fit.
@@ -103,6 +131,7 @@ struct Axis {
     low: f64,
     high: f64,
     step: f64,
+    logarithmic: bool,
 }
 
 impl Axis {
@@ -121,7 +150,7 @@ impl Axis {
         }
         let step = round_step((high - low) / ticks);
         let half = step / 2.0;
-        Some(Axis { low: (low / half).floor() * half, high: (high / half).ceil() * half, step })
+        Some(Axis { low: (low / half).floor() * half, high: (high / half).ceil() * half, step, logarithmic: false })
     }
 
     /// From the least value to the greatest, if they differ.
@@ -129,18 +158,30 @@ impl Axis {
         if low < high { Axis { low, high, ..self } } else { self }
     }
 
-    /// With ticks at whole numbers only.
-    fn of_iterations(self) -> Axis {
-        Axis { step: self.step.max(1.0).round(), ..self }
+    fn with(self, ticks: Ticks) -> Axis {
+        match ticks {
+            Ticks::Whole => Axis { step: self.step.max(1.0).round(), ..self },
+            Ticks::Round => self,
+            Ticks::Every(step) => Axis { step, ..self },
+            Ticks::Logarithmic => Axis { logarithmic: self.low > 0.0, ..self },
+        }
     }
 
     fn ticks(self) -> Vec<f64> {
+        if self.logarithmic {
+            let powers = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
+            let round = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|times| times * 10f64.powi(power)));
+            return round.filter(|tick| (self.low..=self.high).contains(tick)).collect();
+        }
         let first = (self.low / self.step - 1e-9).ceil();
         let count = ((self.high / self.step + 1e-9).floor() - first).clamp(0.0, 50.0) as usize;
         (0..=count).map(|index| (first + index as f64) * self.step).collect()
     }
 
     fn share(self, value: f64) -> f64 {
+        if self.logarithmic {
+            return (value / self.low).ln() / (self.high / self.low).ln();
+        }
         (value - self.low) / (self.high - self.low)
     }
 }
@@ -229,9 +270,9 @@ impl Plot<'_> {
         let steps = series.iter().any(|series| series.stroke == Stroke::Steps);
         let base = self.mark.or(steps.then_some(0.0));
         points().next()?;
-        let x = Axis::around(xs, 5.0)?.exactly(bounds);
-        let x = if steps { x } else { x.of_iterations() };
-        let y = self.heights(points().map(|(_, y)| y).chain(base).collect(), x)?;
+        let x = Axis::around(xs, 5.0)?.exactly(bounds).with(self.ticks);
+        let reach = self.whiskers.iter().flat_map(|whisker| [whisker.low, whisker.high]);
+        let y = self.heights(points().map(|(_, y)| y).chain(base).chain(reach).collect(), x)?;
         let mut svg = String::new();
         let label = escape(&format!("{} over {}", self.y, self.x));
         // Writing to a string cannot fail, here and below.
@@ -243,6 +284,11 @@ impl Plot<'_> {
         let _ = write!(svg, "<g{filled}>");
         series.iter().for_each(|series| series.draw(&mut svg, x, y));
         svg.push_str("</g>");
+        for Whisker { colour, x: at, low, high } in &self.whiskers {
+            let (at, low, high) = (across(x, *at), down(y, *low), down(y, *high));
+            let ends = format!("M{:.1} {low:.1}h6m-3 0V{high:.1}m-3 0h6", at - 3.0);
+            let _ = write!(svg, "<path class=\"whisker c{colour}\" d=\"{ends}\"/>");
+        }
         hits(&mut svg, &series, x, self.x);
         svg.push_str("</svg>");
         Some(format!("{svg}{}", legend(&series, &self.guides)))
@@ -274,7 +320,8 @@ impl Plot<'_> {
             let _ = write!(svg, "<text class=\"y\" x=\"{}\" y=\"{:.1}\">{label}</text>", LEFT - 6.0, at + 3.5);
         }
         for value in x.ticks() {
-            let (at, label) = (across(x, value), tick(value, x.step));
+            let step = if x.logarithmic { value.min(1.0) } else { x.step };
+            let (at, label) = (across(x, value), tick(value, step));
             let _ = write!(svg, "<path class=\"grid\" d=\"M{at:.1} {bottom}v4\"/>");
             // A label of a tick at the right end would not fit under its middle.
             let class = if at > right - RIGHT { "y" } else { "x" };
@@ -329,6 +376,7 @@ impl Series {
             Stroke::Thin => "thin",
             Stroke::Faint => "faint",
             Stroke::Steps => "steps",
+            Stroke::Dotted => "guide",
         };
         let _ = write!(svg, "<g class=\"{class} c{}\"><path d=\"{path}\"/>", self.colour);
         for (at, value) in alone {
@@ -368,7 +416,8 @@ fn hits(svg: &mut String, series: &[Series], x: Axis, name: &str) {
         };
         for series in series {
             let point = series.points.binary_search_by(|(x, _)| x.total_cmp(&place));
-            if let Some(value) = point.ok().and_then(|at| series.points[at].1) {
+            let name = !series.name.is_empty();
+            if let Some(value) = point.ok().and_then(|at| series.points[at].1).filter(|_| name) {
                 let _ = write!(text, "\n{}: {}", series.name, number(value));
             }
         }
@@ -387,10 +436,12 @@ fn hits(svg: &mut String, series: &[Series], x: Axis, name: &str) {
 fn legend(series: &[Series], guides: &[Guide]) -> String {
     let strong = |colour: usize| series.iter().any(|other| other.colour == colour && other.stroke != Stroke::Faint);
     let mut html = String::from("<ul class=\"legend\">");
-    for series in series.iter().filter(|series| series.stroke != Stroke::Faint || !strong(series.colour)) {
+    let told = |series: &&Series| !series.name.is_empty() && (series.stroke != Stroke::Faint || !strong(series.colour));
+    for series in series.iter().filter(told) {
         let class = match series.stroke {
             Stroke::Faint => "faint",
             Stroke::Thin => "thin",
+            Stroke::Dotted => "guide",
             Stroke::Strong | Stroke::Steps => "strong",
         };
         let _ = write!(html, "<li class=\"{class} c{}\">{}</li>", series.colour, escape(&series.name));
@@ -436,7 +487,7 @@ mod tests {
     fn a_line_breaks_at_holes() {
         let points = vec![(1.0, Some(1.0)), (2.0, Some(f64::NAN)), (3.0, Some(2.0)), (4.0, None), (5.0, Some(1.5))];
         let series = Series { name: "<A>".to_owned(), colour: 0, stroke: Stroke::Strong, points };
-        let html = Plot { x: "iteration", y: "return", mark: None, series: vec![series], guides: Vec::new() }.html();
+        let html = Plot { x: "iteration", y: "return", series: vec![series], ..Plot::default() }.html();
         let html = html.expect("three points can be drawn");
         assert_eq!(html.matches("<circle").count(), 3);
         assert!(html.contains("&lt;A&gt;") && !html.contains("<A>") && !html.contains("NaN"));
@@ -448,8 +499,9 @@ mod tests {
         let series = vec![Series { name: "regret".to_owned(), colour: 0, stroke: Stroke::Strong, points }];
         let guide = |label: &str, line| Guide { label: label.to_owned(), colour: None, line, through: (10.0, 10.0) };
         let guides = vec![guide("far", Line::Slope(1e6)), guide("near", Line::Root), guide("low", Line::Level(0.0))];
-        let plot = Plot { x: "iteration", y: "regret", mark: None, series, guides };
-        let axis = plot.heights((1..=10).map(f64::from).collect(), Axis { low: 1.0, high: 10.0, step: 2.0 });
+        let plot = Plot { x: "iteration", y: "regret", series, guides, ..Plot::default() };
+        let axis = plot
+            .heights((1..=10).map(f64::from).collect(), Axis { low: 1.0, high: 10.0, step: 2.0, logarithmic: false });
         let axis = axis.expect("there are numbers");
         assert!(axis.low <= 0.0 && (28.0..35.0).contains(&axis.high), "{axis:?}");
         assert!((plot.guides[1].at(2.5) - 5.0).abs() < 1e-12, "half as much after a quarter of the time");

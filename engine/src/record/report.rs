@@ -4,15 +4,28 @@ use super::folder;
 use super::lanes::{Lanes, Phase};
 use super::manifest::Manifest;
 use super::past::{Past, open};
-use super::plot::{COLOURS, Guide, POINTS, Plot, Series, Stroke, number, with_digits};
+use super::plot::{COLOURS, Guide, POINTS, Plot, Series, Stroke, Ticks, number, with_digits};
 use super::{RecordError, disk, tables};
+use crate::figure::{self, Kind};
 use crate::reference::{Line, Reference};
 use minijinja::Environment;
 use minijinja::value::Serde;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-const TEMPLATE: &str = include_str!("report.html");
+/// Pages, and what they have in common. Their names make minijinja escape what it fills in.
+const TEMPLATES: [(&str, &str); 4] = [
+    ("report.html", include_str!("report.html")),
+    ("comparison.html", include_str!("comparison.html")),
+    ("style.html", include_str!("style.html")),
+    ("tip.html", include_str!("tip.html")),
+];
+
+pub(super) fn templates() -> Result<Environment<'static>, minijinja::Error> {
+    let mut templates = Environment::new();
+    TEMPLATES.into_iter().try_for_each(|(name, text)| templates.add_template(name, text))?;
+    Ok(templates)
+}
 
 /// Groups beyond which training is not drawn beside evaluations, and tasks beyond which each has no plot of its own.
 const CROWD: usize = 4;
@@ -37,13 +50,11 @@ fn page(past: &Past, lanes: Option<&Lanes>) -> Result<String, minijinja::Error> 
     plots.extend(compared(past).into_iter().map(|metric| comparison(past, metric)));
     plots.extend(overruns(past));
     plots.push(distribution(past, lanes, &shown));
-    let mut templates = Environment::new();
-    // The name makes minijinja escape what it fills in.
-    templates.add_template("report.html", TEMPLATE)?;
-    templates.get_template("report.html")?.render(Serde(Page {
+    templates()?.get_template("report.html")?.render(Serde(Page {
         manifest: &past.manifest,
         state: state(past),
         numbers: numbers(past),
+        drawn: past.drawn.figures.iter().map(drawn).collect(),
         plots,
         table: table(past, lanes),
         all: all(past),
@@ -57,6 +68,8 @@ struct Page<'a> {
     manifest: &'a Manifest,
     state: String,
     numbers: Vec<Fact>,
+    /// What the environment drew.
+    drawn: Vec<Figure>,
     plots: Vec<Figure>,
     table: Table,
     all: Vec<Fact>,
@@ -65,12 +78,12 @@ struct Page<'a> {
 
 /// A plot and the words around it.
 #[derive(Serialize)]
-struct Figure {
-    title: String,
-    html: Option<String>,
+pub(super) struct Figure {
+    pub(super) title: String,
+    pub(super) html: Option<String>,
     /// What to say where there is nothing to draw.
-    nothing: &'static str,
-    note: String,
+    pub(super) nothing: &'static str,
+    pub(super) note: String,
 }
 
 /// A value with its name.
@@ -234,7 +247,7 @@ fn returns(past: &Past, shown: &Shown, task: Option<&String>) -> Figure {
     let several = task.is_none() && past.manifest.tasks.len() > 1;
     let y = if several { "return per episode, all tasks" } else { "return per episode" };
     let note = format!("{}{}", shown.note, reading(past, &series));
-    let plot = Plot { x: "iteration", y, mark: None, series, guides: shared(lines) };
+    let plot = Plot { x: "iteration", y, series, guides: shared(lines), ..Plot::default() };
     let title = task.map_or("What groups earn".to_owned(), |task| format!("What groups earn in {task}"));
     Figure { title, html: plot.html(), nothing: NO_EPISODE, note }
 }
@@ -259,7 +272,7 @@ fn comparison(past: &Past, metric: &str) -> Figure {
     let mut guides = guides(past, metric, 0, &series);
     // Told from the one series by colour.
     guides.iter_mut().enumerate().for_each(|(index, guide)| guide.colour = Some(1 + index % (COLOURS - 1)));
-    let plot = Plot { x: "iteration", y: &name, mark: Some(0.0), series, guides };
+    let plot = Plot { x: "iteration", y: &name, mark: Some(0.0), series, guides, ..Plot::default() };
     let note = format!("Column {metric} of metrics.csv. {}", averaged(past));
     let mut title = name.clone();
     if let Some(first) = title.get_mut(..1) {
@@ -291,8 +304,41 @@ fn gaps(past: &Past) -> Figure {
     }
     let y = "difference in return per episode";
     let note = format!("The largest difference between two groups in a task; 0 is parity. {}", reading(past, &series));
-    let plot = Plot { x: "iteration", y, mark: Some(0.0), series, guides: shared(lines) };
+    let plot = Plot { x: "iteration", y, mark: Some(0.0), series, guides: shared(lines), ..Plot::default() };
     Figure { title: "Gap between groups".to_owned(), html: plot.html(), nothing: NO_EPISODE, note }
+}
+
+/// A figure of the environment's own.
+fn drawn(figure: &figure::Figure) -> Figure {
+    let mut colours = 0..;
+    let series = figure.curves.iter().map(|curve| {
+        let stroke = match curve.kind {
+            Kind::Line => Stroke::Strong,
+            Kind::Limit => Stroke::Dotted,
+            Kind::Steps => Stroke::Steps,
+        };
+        let colour = if curve.kind == Kind::Limit { COLOURS } else { colours.next().unwrap_or(0) % COLOURS };
+        let mut points: Vec<(f64, Option<f64>)> = curve.points.iter().map(|(x, y)| (*x, Some(*y))).collect();
+        // There the last piece ends: it goes down to the axis.
+        if let (Stroke::Steps, Some(last)) = (stroke, points.last_mut()) {
+            last.1 = None;
+        }
+        Series { name: curve.name.clone(), colour, stroke, points }
+    });
+    let plot = Plot {
+        x: &figure.x,
+        y: &figure.y,
+        ticks: figure.ticks.map_or(Ticks::Round, Ticks::Every),
+        mark: Some(0.0),
+        series: series.collect(),
+        ..Plot::default()
+    };
+    Figure {
+        title: figure.title.clone(),
+        html: plot.html(),
+        nothing: "There was nothing to draw in this episode.",
+        note: figure.note.clone(),
+    }
 }
 
 /// By how much constraints are exceeded; none where there are none.
@@ -307,7 +353,7 @@ fn overruns(past: &Past) -> Option<Figure> {
         Some(Series { name, colour, stroke: Stroke::Strong, points: points(past, column)? })
     });
     let series = series.collect();
-    let plot = Plot { x: "iteration", y: "signal − limit", mark: Some(0.0), series, guides: Vec::new() };
+    let plot = Plot { x: "iteration", y: "signal − limit", mark: Some(0.0), series, ..Plot::default() };
     let many = format!("The worst {COLOURS} of {} rows. ", rows.len());
     let many = if rows.len() > COLOURS { many } else { String::new() };
     let note = format!("{many}At or below 0 a constraint holds. {}", averaged(past));
@@ -332,7 +378,8 @@ fn distribution(past: &Past, lanes: Option<&Lanes>, shown: &Shown) -> Figure {
         Series { name, colour, stroke: Stroke::Steps, points: bins.shares(totals) }
     });
     let series = series.collect();
-    let plot = Plot { x: "return per episode", y: "share of lanes, %", mark: None, series, guides: Vec::new() };
+    let (x, y) = ("return per episode", "share of lanes, %");
+    let plot = Plot { x, y, ticks: Ticks::Round, series, ..Plot::default() };
     let note = format!("{}{}.", shown.note, kept(lanes));
     Figure { title, html: plot.html(), nothing: "There is no number among the returns.", note }
 }
@@ -395,10 +442,14 @@ fn state(past: &Past) -> String {
     }
 }
 
-/// The last numbers by which the run is judged, and those that are compared with something.
+/// The last numbers that the environment names, by which the run is judged, and that are compared with something.
 fn numbers(past: &Past) -> Vec<Fact> {
-    let last = |name: &str| past.column(name)?.into_iter().rev().flatten().next();
     let prefix = Source::of(past).prefix();
+    let last = |name: &str| past.column(name)?.into_iter().rev().flatten().next();
+    let judged = |name: &str| last(&format!("{prefix}{name}"));
+    let fact = |name: &str, value: f64, meaning| Fact { name: name.to_owned(), value: number(value), meaning };
+    let own = past.drawn.metrics.iter();
+    let own = own.filter_map(|name| Some(fact(&in_words(name), judged(name).or_else(|| last(name))?, "")));
     let wanted = [
         ("return_mean", "mean return", "Return per episode, mean over groups"),
         ("return_min", "worst-off group", "Return per episode of the group that earns least"),
@@ -406,11 +457,12 @@ fn numbers(past: &Past) -> Vec<Fact> {
         ("jain", "Jain index", "1 where all groups earn the same, 1 over their number where one has all"),
         ("gini", "Gini index", "0 where all groups earn the same"),
     ];
-    let fact = |name: String, column: &str, meaning| Some(Fact { name, value: number(last(column)?), meaning });
-    let judged = wanted.into_iter();
-    let judged =
-        judged.filter_map(|(column, name, meaning)| fact(name.to_owned(), &format!("{prefix}{column}"), meaning));
-    judged.chain(compared(past).into_iter().filter_map(|metric| fact(in_words(metric), metric, ""))).collect()
+    let told = |name: &&str| past.drawn.metrics.iter().any(|own| own == name);
+    let wanted = wanted.into_iter().filter(|(column, _, _)| !told(column));
+    let wanted = wanted.filter_map(|(column, name, meaning)| Some(fact(name, judged(column)?, meaning)));
+    let compared = compared(past).into_iter().filter(|metric| !told(metric));
+    let compared = compared.filter_map(|metric| Some(fact(&in_words(metric), last(metric)?, "")));
+    own.chain(wanted).chain(compared).collect()
 }
 
 /// The last value of every metric: what the environment measures and the optimiser tells, under the names of the records.

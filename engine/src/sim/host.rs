@@ -3,6 +3,7 @@
 use super::lend::Lender;
 use super::{Builder, Clock, Recording, Ruling, Stage, systems};
 use crate::columns::{Choice, Measure, Stored};
+use crate::figure::Drawn;
 use crate::fused::{Ledger, Rules, Scratch, Steps, Tile, Tracks, choose};
 use crate::lanes::{At, Cache, LaneController, LaneDynamics, LaneRule, LaneState, View};
 use crate::memory;
@@ -70,6 +71,9 @@ pub(super) trait Host: Send + Sync {
 
     /// Whether a rule is for these lanes.
     fn obeys(&self, rule: &LaneRule) -> bool;
+
+    /// Makes these steps, an episode, in the first lane alone and has it drawn; none where nobody draws.
+    fn draw(&mut self, world: &mut World, episode: Steps) -> Option<Drawn>;
 }
 
 /// The dynamics with what they always answer the same.
@@ -196,6 +200,28 @@ impl<D: LaneDynamics> Host for Lanes<D> {
 
     fn obeys(&self, rule: &LaneRule) -> bool {
         rule.of::<D>().is_some()
+    }
+
+    fn draw(&mut self, world: &mut World, episode: Steps) -> Option<Drawn> {
+        let count = self.law.dynamics.traces();
+        let mut drawn = None;
+        if count == 0 {
+            return drawn;
+        }
+        self.with(world, |law, mut part, acting| {
+            let mut scratch = Scratch::new(acting.rules);
+            let mut own = acting.own(law);
+            let mut traces = vec![0.0; episode.clone().count() * count];
+            let mut lane = Lane::of(law, &mut part, acting, 0, &mut scratch, &mut own);
+            for (step, traces) in episode.zip(traces.chunks_exact_mut(count)) {
+                lane.act(step);
+                lane.trace(step, traces);
+                lane.moves(step);
+            }
+            let state = D::State::lane(&mut lane.part.state, &law.counts, 0);
+            drawn = Some(law.dynamics.draw(D::State::shared(&state), &traces));
+        });
+        drawn
     }
 }
 
@@ -395,6 +421,15 @@ impl<'a, 'p, D: LaneDynamics> Lane<'a, 'p, D> {
                 policy.act(features, words, workspace, &mut self.part.action[rows]);
             }
         }
+        self.own.words = words;
+    }
+
+    /// Notes the numbers of the move that is about to be made.
+    fn trace(&mut self, step: u64, traces: &mut [f64]) {
+        let mut words = std::mem::take(&mut self.own.words);
+        let at = self.at(self.acting.rules.keys.transition, step, &mut words[..self.law.draws]);
+        let state = D::State::lane(&mut self.part.state, &self.law.counts, self.index);
+        self.law.dynamics.trace(at, &self.part.action[self.rows.clone()], D::State::shared(&state), traces);
         self.own.words = words;
     }
 

@@ -9,6 +9,7 @@ use crate::columns::{self, Group, Measure, Return, Stored, Taught};
 use crate::controller::Rule;
 use crate::environment::Environment;
 use crate::fairness::FairnessReward;
+use crate::figure::Drawn;
 use crate::fused::{self, Columns, Keys, Rules, Scratch};
 use crate::gpu;
 use crate::lanes::LaneRule;
@@ -490,6 +491,13 @@ impl Sim {
             reports.extend(report.map(|(what, value)| (format!("{name}.{what}"), value)));
         }
         reports
+    }
+
+    /// Plays the first episode in the first lane and draws it; none where the environment draws nothing. The other lanes and
+    /// the clock stay where they are, so the simulation is of no use afterwards.
+    pub fn draw(mut self) -> Option<Drawn> {
+        let first = self.steps();
+        self.host.as_mut()?.draw(&mut self.world, first..first + u64::from(self.spec.time_limit))
     }
 
     /// Everything that [`restore`](Self::restore) needs to go on to the same future.

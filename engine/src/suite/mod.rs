@@ -37,6 +37,31 @@ pub struct Suite {
     pub columns: Vec<Column>,
     /// What is run: the rows.
     pub runs: Vec<Method>,
+    /// How a page draws the columns.
+    #[serde(default)]
+    pub plot: Option<Over>,
+}
+
+/// A number that runs set, over which columns are drawn.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Over {
+    /// Its place in the scenarios, as in `--set`. Runs that set it alone differently are one line.
+    pub over: String,
+    /// Name of the axis; the last name of the path if not given.
+    #[serde(default)]
+    pub heading: String,
+    /// Whether the axis has the same way from each number to its double.
+    #[serde(default)]
+    pub logarithmic: bool,
+}
+
+impl Over {
+    /// Name of the axis.
+    pub fn title(&self) -> &str {
+        let last = self.over.rsplit('.').next().unwrap_or(&self.over);
+        if self.heading.is_empty() { last } else { &self.heading }
+    }
 }
 
 /// A number that is told of every run.
@@ -217,6 +242,16 @@ impl Suite {
                 problems.push(Problem::at(format!("columns[{index}].metric"), message));
             }
         }
+        if let Some(over) = &self.plot {
+            let sets = |method: &Method| {
+                method.grid.iter().any(|axis| axis.path == over.over)
+                    || method.sets.iter().any(|set| set.split_once('=').is_some_and(|(path, _)| path == over.over))
+            };
+            if !self.runs.iter().any(sets) {
+                let help = "name a path that is in `sets` or in a `grid`";
+                problems.push(Problem::at("plot.over", format!("no run sets `{}`", over.over)).help(help));
+            }
+        }
         let columns = self.columns.len();
         for (index, method) in self.runs.iter().enumerate() {
             let place = format!("runs[{index}]");
@@ -351,6 +386,13 @@ impl Plan {
     /// What a cell is called.
     pub fn name(&self, cell: usize) -> String {
         self.method(cell).name.clone() + &self.cells[cell].in_words()
+    }
+
+    /// What a cell sets at a place, as text.
+    pub fn setting(&self, cell: usize, path: &str) -> Option<&str> {
+        let sets = self.method(cell).sets.iter().rev().filter_map(|set| set.split_once('='));
+        let set = sets.filter(|(known, _)| *known == path).map(|(_, value)| value).next();
+        self.cells[cell].value(path).or(set)
     }
 
     /// All axes of all runs, one of each path.

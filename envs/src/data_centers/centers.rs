@@ -6,16 +6,18 @@
 //! | `Waiting` | centres × (deadline + 1)    | work that waits, by age; the last entry is past its deadline   |
 //! | `Day`     | 1                           | the day of the traces with which the episode began             |
 //!
-//! The action of a centre is the part of its capacity that it opens, from 0 to 1; work that cannot wait, and work past its
-//! deadline, runs whether open or not. A number outside is clamped, no number opens nothing. The reward is
-//! `−(w_carbon kg + w_cost cost + w_queue work·h + w_overdue work)`.
+//! The action of a centre is the part of its capacity that it opens, from 0 to 1, or one of some codes for that and for what its
+//! battery does ([`Action`]); work that cannot wait, and work past its deadline, runs whether open or not. A number outside is
+//! clamped, no number opens nothing. The reward is
+//! `−(w_carbon kg + w_cost cost + w_water l + w_queue work·h + w_overdue work)`; every cost is a task of its own.
 
 use super::shifting::{self, Account, Circumstances, Cooling, Plant, best_plan};
 use super::trace::Trace;
 use crate::groups::check_groups;
 use isonomy_engine::environment::Environment;
+use isonomy_engine::figure::{Curve, Drawn, Figure, Kind};
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, LaneRule, Shared, View};
-use isonomy_engine::metrics::jain;
+use isonomy_engine::metrics::{gini, jain};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive, Probability};
 use isonomy_engine::sim::Builder;
@@ -24,6 +26,7 @@ use isonomy_engine::{columns, lane_controllers, plugin};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
+use std::path::Path;
 
 /// Data centres that shift work which can wait to hours in which the grid is clean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,11 +44,56 @@ pub struct DataCenters {
     /// Hours after which work is overdue; 24 if not given.
     #[serde(default = "day")]
     pub deadline_hours: NonZeroU32,
+    /// What a centre decides.
+    #[serde(default)]
+    pub action: Action,
     /// What the reward is made of.
     #[serde(default)]
     pub weights: Weights,
+    /// What is counted as a cost, a task each.
+    #[serde(default)]
+    pub costs: Vec<Cost>,
     /// The centres. Each group is compared with the others.
     pub centers: Vec<Center>,
+}
+
+/// What a centre decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Action {
+    /// The part of the capacity that is open, from 0 to 1.
+    #[default]
+    Open,
+    /// The same in so many steps: code `k` opens `k / levels`.
+    Levels {
+        /// Codes above 0.
+        levels: NonZeroU32,
+        /// Whether the battery is decided on as well: code `k + (levels + 1) b`, where `b` 0 lets it rest, 1 charges, 2
+        /// discharges. Where it is not, a battery follows its rule.
+        #[serde(default)]
+        battery: bool,
+    },
+    /// 0 defers all work that can wait, 1 lets pass what arrives, 2 drains the queue as well (SustainDC, arXiv 2408.07841).
+    Shift {
+        /// Whether the battery is decided on as well: code `k + 3 b`, with `b` as in `Levels`.
+        #[serde(default)]
+        battery: bool,
+    },
+}
+
+/// What is counted as a cost, as one more task.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Cost {
+    /// Work that passes its deadline.
+    Overdue,
+    /// Work that could not wait and found no room.
+    CrowdedOut,
+    /// Emissions beyond a budget, kg.
+    Carbon {
+        /// The budget of a centre in an episode.
+        budget_kg: NonNegative,
+    },
 }
 
 /// What the reward is made of.
@@ -58,6 +106,9 @@ pub struct Weights {
     /// Of what energy costs; 0 if not given.
     #[serde(default = "nothing")]
     pub cost: NonNegative,
+    /// Of a litre of water; 0 if not given.
+    #[serde(default = "nothing")]
+    pub water: NonNegative,
     /// Of a unit of work that waits for an hour; 0 if not given.
     #[serde(default = "nothing")]
     pub queue: NonNegative,
@@ -68,7 +119,7 @@ pub struct Weights {
 
 impl Default for Weights {
     fn default() -> Self {
-        Weights { carbon: one(), cost: nothing(), queue: nothing(), overdue: one() }
+        Weights { carbon: one(), cost: nothing(), water: nothing(), queue: nothing(), overdue: one() }
     }
 }
 
@@ -95,8 +146,8 @@ pub struct Center {
     /// How heat is moved out; 1.2 times the servers' power if not given.
     #[serde(default)]
     pub heat: Heat,
-    /// A battery; none if not given. It charges while the grid is cleaner than it will be on average in the next 24
-    /// hours, and serves the centre otherwise.
+    /// A battery; none if not given. Where no action decides on it, it charges while the grid is cleaner than it will be on
+    /// average in the next 24 hours, and serves the centre otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub battery: Option<Battery>,
     /// Work that arrives, in servers kept busy.
@@ -109,6 +160,12 @@ pub struct Center {
     /// Degrees Celsius outside; 25 if not given.
     #[serde(default = "mild")]
     pub ambient: Trace,
+    /// Wet-bulb temperature, degrees Celsius, where heat is moved out by a cooling tower that evaporates water.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wet_bulb: Option<Trace>,
+    /// Litres that the grid takes from waters per kWh; 0 if not given.
+    #[serde(default = "free")]
+    pub water: Trace,
 }
 
 /// How heat is moved out.
@@ -137,6 +194,9 @@ pub struct Battery {
     /// What is left after charging, and again after discharging; 0.95 if not given.
     #[serde(default = "efficient")]
     pub efficiency: Probability,
+    /// Charging slows down towards full, discharging towards empty, as if a step were so many hours longer; 0 if not given.
+    #[serde(default = "nothing")]
+    pub taper_hours: NonNegative,
 }
 
 columns! {
@@ -185,8 +245,85 @@ const LONGEST_WAIT: u32 = 24 * 7 * 60;
 /// Hours that traces may have.
 const LONGEST_TRACE: u64 = 24 * 366 * 10;
 /// What a centre sees: the time of day twice, carbon now and for 24 hours, load, queue, five ages, temperature, what was
-/// open, battery.
-const FEATURES: usize = 37;
+/// open, battery, litres per kWh.
+const FEATURES: usize = 38;
+/// What a battery can be told: to rest, to charge, to discharge.
+const BATTERY_CODES: u32 = 3;
+/// Levels that anybody tells apart.
+const MOST_LEVELS: u32 = 1000;
+/// No cost is larger.
+const MUCH: f32 = 1e9;
+
+impl Action {
+    /// Codes for the capacity; 0 where it is a number.
+    fn openings(self) -> u32 {
+        match self {
+            Action::Open => 0,
+            Action::Levels { levels, .. } => levels.get() + 1,
+            Action::Shift { .. } => 3,
+        }
+    }
+
+    fn decides_on_battery(self) -> bool {
+        matches!(self, Action::Levels { battery: true, .. } | Action::Shift { battery: true })
+    }
+
+    fn space(self) -> Space {
+        match self.openings() {
+            0 => Space::Real { size: 1, low: 0.0, high: 1.0 },
+            codes if self.decides_on_battery() => Space::Discrete(codes * BATTERY_CODES),
+            codes => Space::Discrete(codes),
+        }
+    }
+
+    /// The part that an action opens, and what it tells the battery. `arriving`: the part that arriving work would fill.
+    fn read(self, action: u32, arriving: f64) -> (f64, Option<f64>) {
+        let codes = self.openings();
+        if codes == 0 {
+            let asked = f64::from(f32::from_bits(action));
+            return (if asked.is_nan() { 0.0 } else { asked.clamp(0.0, 1.0) }, None);
+        }
+        let told = [0.0, 1.0, -1.0][(action / codes).min(BATTERY_CODES - 1) as usize];
+        let open = match self {
+            Action::Shift { .. } => [0.0, arriving.min(1.0), 1.0][(action % codes) as usize],
+            _ => f64::from(action % codes) / f64::from(codes - 1),
+        };
+        (open, self.decides_on_battery().then_some(told))
+    }
+
+    /// The action that opens a part, or the next larger one that there is, and tells the battery something.
+    fn write(self, open: f64, battery: f64) -> u32 {
+        let codes = self.openings();
+        let opening = match self {
+            Action::Open => return (open as f32).to_bits(),
+            Action::Levels { levels, .. } => (open * f64::from(levels.get()) - 1e-9).ceil().max(0.0) as u32,
+            Action::Shift { .. } => u32::from(open > 0.0) + u32::from(open >= 1.0),
+        };
+        let told = if battery > 0.0 { 1 } else { 2 * u32::from(battery < 0.0) };
+        opening + if self.decides_on_battery() { codes * told } else { 0 }
+    }
+}
+
+impl Cost {
+    fn name(self) -> &'static str {
+        match self {
+            Cost::Overdue => "overdue",
+            Cost::CrowdedOut => "crowded_out",
+            Cost::Carbon { .. } => "carbon_above_budget_kg",
+        }
+    }
+
+    fn amount(self, outcome: &shifting::Outcome, account: &Account) -> f64 {
+        match self {
+            Cost::Overdue => outcome.overdue,
+            Cost::CrowdedOut => outcome.crowded_out,
+            Cost::Carbon { budget_kg } => {
+                let above = |kg: f64| (kg - budget_kg.get()).max(0.0);
+                (above(account.carbon_kg) - above(account.carbon_kg - outcome.carbon_kg)).max(0.0)
+            }
+        }
+    }
+}
 /// Hours of carbon that are known ahead.
 const AHEAD: usize = 24;
 
@@ -204,17 +341,25 @@ impl DataCenters {
                 carbon: center.carbon.hours(hours),
                 price: center.price.hours(hours),
                 ambient: center.ambient.hours(hours),
+                evaporated: match &center.wet_bulb {
+                    Some(trace) => trace.hours(hours).into_iter().map(shifting::water_effectiveness).collect(),
+                    None => vec![0.0; hours],
+                },
+                water: center.water.hours(hours),
             };
             std::iter::repeat_n(site, center.agents.get() as usize)
         });
-        let Weights { carbon, cost, queue, overdue } = &self.weights;
+        let Weights { carbon, cost, water, queue, overdue } = &self.weights;
         Centers {
             sites: sites.collect(),
             per_hour: self.steps_per_hour(),
             steps: self.hours.get() * self.steps_per_hour(),
             days: self.days.get(),
             ages: (self.deadline_hours.get() * self.steps_per_hour()) as usize + 1,
-            weights: [carbon.get(), cost.get(), queue.get(), overdue.get()],
+            weights: [carbon, cost, water, queue, overdue].map(|weight| weight.get()),
+            action: self.action,
+            costs: self.costs.clone(),
+            names: self.centers.iter().flat_map(Center::names).collect(),
         }
     }
 }
@@ -233,7 +378,22 @@ impl Center {
             battery_kwh: self.battery.map_or(0.0, |battery| battery.capacity_kwh.get()),
             battery_kw: self.battery.map_or(0.0, |battery| battery.power_kw.get()),
             efficiency: self.battery.map_or(1.0, |battery| battery.efficiency.get()),
+            taper_hours: self.battery.map_or(0.0, |battery| battery.taper_hours.get()),
         }
+    }
+
+    /// What every one of them is called in figures.
+    fn names(&self) -> Vec<String> {
+        match self.agents.get() {
+            1 => vec![self.name.clone()],
+            count => (1..=count).map(|number| format!("{} {number}", self.name)).collect(),
+        }
+    }
+
+    fn traces(&mut self) -> impl Iterator<Item = (&'static str, &mut Trace)> {
+        let Center { load, carbon, price, ambient, wet_bulb, water, .. } = self;
+        let given = [("load", load), ("carbon", carbon), ("price", price), ("ambient", ambient), ("water", water)];
+        given.into_iter().chain(wet_bulb.iter_mut().map(|trace| ("wet_bulb", trace)))
     }
 
     fn check(&self) -> Vec<Problem> {
@@ -241,6 +401,8 @@ impl Center {
         problems.extend(self.carbon.check("carbon", true));
         problems.extend(self.price.check("price", false));
         problems.extend(self.ambient.check("ambient", false));
+        problems.extend(self.water.check("water", true));
+        problems.extend(self.wet_bulb.iter().flat_map(|trace| trace.check("wet_bulb", false)));
         if self.full_kw < self.idle_kw {
             problems.push(Problem::at("full_kw", "a busy server takes less than an idle one"));
         }
@@ -259,6 +421,9 @@ struct Site {
     carbon: Vec<f64>,
     price: Vec<f64>,
     ambient: Vec<f64>,
+    /// Litres per kWh, here and by the grid.
+    evaporated: Vec<f64>,
+    water: Vec<f64>,
 }
 
 /// How the centres of a lane work.
@@ -269,8 +434,11 @@ pub(super) struct Centers {
     days: u32,
     /// Entries of a queue: the steps of the deadline, and one for what is past it.
     ages: usize,
-    /// Of carbon, cost, queue and what is overdue.
-    weights: [f64; 4],
+    /// Of carbon, cost, water, queue and what is overdue.
+    weights: [f64; 5],
+    action: Action,
+    costs: Vec<Cost>,
+    names: Vec<String>,
 }
 
 impl Centers {
@@ -286,13 +454,15 @@ impl Centers {
             carbon: site.carbon[hour],
             price: site.price[hour],
             ambient_c: site.ambient[hour],
+            evaporated: site.evaporated[hour],
+            grid_water: site.water[hour],
             battery: if site.carbon[hour] < later { 1.0 } else { -1.0 },
         }
     }
 
     /// No step pays more or less.
     fn bounds(&self) -> (f32, f32) {
-        let [carbon, cost, queue, overdue] = self.weights;
+        let [carbon, cost, water, queue, overdue] = self.weights;
         let worst = |site: &Site| {
             let most = |values: &[f64]| values.iter().map(|value| value.abs()).fold(0.0, f64::max);
             let plant = &site.plant;
@@ -300,7 +470,8 @@ impl Centers {
             let power = plant.cooling.total_kw(plant.full_kw * plant.capacity, warmest) + plant.battery_kw;
             let energy = power / f64::from(self.per_hour);
             let work = most(&site.load);
-            energy * (carbon * most(&site.carbon) + cost * most(&site.price))
+            let litres = most(&site.evaporated) + most(&site.water);
+            energy * (carbon * most(&site.carbon) + cost * most(&site.price) + water * litres)
                 + queue * work * f64::from(self.steps) / f64::from(self.per_hour)
                 + overdue * work * f64::from(self.steps)
         };
@@ -332,22 +503,22 @@ impl LaneDynamics for Centers {
     }
 
     fn step(&self, at: At<'_>, action: &[u32], (accounts, waiting, day): View<'_, Self>, reward: &mut [f32]) {
-        let hour = self.hour(day[0].0, at.elapsed);
+        let (hour, agents) = (self.hour(day[0].0, at.elapsed), self.sites.len());
         let queues = waiting.chunks_exact_mut(self.ages);
-        for ((((site, account), waiting), action), reward) in
-            self.sites.iter().zip(accounts).zip(queues).zip(action).zip(reward)
+        for (agent, (((site, account), waiting), action)) in
+            self.sites.iter().zip(accounts).zip(queues).zip(action).enumerate()
         {
-            let asked = f64::from(f32::from_bits(*action));
-            let open = if asked.is_nan() { 0.0 } else { asked.clamp(0.0, 1.0) };
-            let circumstances = self.circumstances(site, hour);
-            let waiting: &mut [f64] = bytemuck::cast_slice_mut(waiting);
-            let outcome = shifting::step(&site.plant, open, &circumstances, waiting, account);
-            let [carbon, cost, queue, overdue] = self.weights;
+            let outcome = self.work(site, *action, hour, account, bytemuck::cast_slice_mut(waiting));
+            let [carbon, cost, water, queue, overdue] = self.weights;
             let pays = carbon * outcome.carbon_kg
                 + cost * outcome.cost
-                + queue * outcome.queue * circumstances.hours
+                + water * outcome.water_l
+                + queue * outcome.queue / f64::from(self.per_hour)
                 + overdue * outcome.overdue;
-            *reward = -pays as f32;
+            reward[agent] = -pays as f32;
+            for (task, cost) in (1..).zip(&self.costs) {
+                reward[task * agents + agent] = cost.amount(&outcome, account) as f32;
+            }
         }
     }
 
@@ -373,31 +544,154 @@ impl LaneDynamics for Centers {
             rest[7] = site.ambient[hour] / 25.0;
             rest[8] = account.opened;
             rest[9] = if plant.battery_kwh > 0.0 { account.stored_kwh / plant.battery_kwh } else { 0.0 };
+            rest[10] = site.evaporated[hour] + site.water[hour];
             features.iter_mut().zip(seen).for_each(|(feature, seen)| *feature = seen as f32);
         }
     }
 
     fn measures(&self) -> Vec<String> {
-        ["energy_kwh", "carbon_kg", "cost", "queue_hours", "overdue", "left_over", "run_share", "carbon_jain"]
-            .map(str::to_owned)
-            .to_vec()
+        let names = [
+            "energy_kwh",
+            "carbon_kg",
+            "cost",
+            "water_l",
+            "queue_hours",
+            "overdue",
+            "left_over",
+            "run_share",
+            "carbon_jain",
+            "carbon_gini",
+            "water_jain",
+            "wait_jain",
+            "wait_worst_hours",
+        ];
+        names.map(str::to_owned).to_vec()
     }
 
     fn measure(&self, (accounts, waiting, _): Shared<'_, Self>, measures: &mut [f64]) {
         let sum = |of: fn(&Account) -> f64| accounts.iter().map(of).sum::<f64>();
         let arrived = sum(|account| account.arrived);
-        let per_server = |(account, site): (&Account, &Site)| account.carbon_kg / site.plant.capacity;
-        let carbon: Vec<f64> = accounts.iter().zip(&self.sites).map(per_server).collect();
+        let [carbon, water] = [
+            self.per_server(accounts, |account| account.carbon_kg),
+            self.per_server(accounts, |account| account.water_l),
+        ];
+        let waits = self.waits(accounts);
         measures.copy_from_slice(&[
             sum(|account| account.energy_kwh),
             sum(|account| account.carbon_kg),
             sum(|account| account.cost),
+            sum(|account| account.water_l),
             sum(|account| account.queue_hours),
             sum(|account| account.overdue),
             waiting.iter().map(|work| work.0).sum(),
             if arrived > 0.0 { sum(|account| account.run) / arrived } else { 1.0 },
             jain(&carbon),
+            gini(&carbon),
+            jain(&water),
+            jain(&waits),
+            waits.iter().copied().fold(0.0, f64::max),
         ]);
+    }
+
+    fn traces(&self) -> usize {
+        self.sites.len() * NOTED
+    }
+
+    /// Makes the step on a copy.
+    fn trace(&self, at: At<'_>, action: &[u32], (accounts, waiting, day): Shared<'_, Self>, traces: &mut [f64]) {
+        let hour = self.hour(day[0].0, at.elapsed);
+        let queues = waiting.chunks_exact(self.ages);
+        for ((((site, account), waiting), action), traces) in
+            self.sites.iter().zip(accounts).zip(queues).zip(action).zip(traces.chunks_exact_mut(NOTED))
+        {
+            let (mut account, mut waiting): (Account, Vec<f64>) =
+                (*account, waiting.iter().map(|work| work.0).collect());
+            let outcome = self.work(site, *action, hour, &mut account, &mut waiting);
+            let share = |work: f64| 100.0 * work / site.plant.capacity;
+            let stored =
+                if site.plant.battery_kwh > 0.0 { 100.0 * account.stored_kwh / site.plant.battery_kwh } else { 0.0 };
+            traces.copy_from_slice(&[
+                share(site.load[hour]),
+                share(outcome.run),
+                site.carbon[hour],
+                share(outcome.queue),
+                stored,
+            ]);
+        }
+    }
+
+    fn draw(&self, (accounts, _, _): Shared<'_, Self>, traces: &[f64]) -> Drawn {
+        let by = 1.0 / f64::from(self.per_hour);
+        let column = |site: usize, what: usize| traces.iter().skip(site * NOTED + what).step_by(self.traces()).copied();
+        let line = |name: &str, kind, site, what, times: f64| {
+            Curve::even(name, kind, by, by, column(site, what).map(move |number| number * times))
+        };
+        let figure = |title: String, y: &str, curves, note: &str| Figure {
+            title,
+            note: note.to_owned(),
+            x: "hours since midnight".to_owned(),
+            y: y.to_owned(),
+            ticks: [3.0, 6.0, 12.0, 24.0].into_iter().find(|t| (4.0..=8.0).contains(&(f64::from(self.steps) * by / t))),
+            curves,
+        };
+        let shown = 0..self.sites.len().min(MOST_SHOWN);
+        let shifted = shown.clone().map(|site| {
+            let dirtiest = column(site, 2).fold(f64::MIN_POSITIVE, f64::max);
+            let curves = vec![
+                line("work that arrives", Kind::Line, site, 0, 1.0),
+                line("work that runs", Kind::Line, site, 1, 1.0),
+                line("carbon intensity, % of its highest", Kind::Limit, site, 2, 100.0 / dirtiest),
+            ];
+            figure(
+                format!("When {} works", self.names[site]),
+                "% of the servers",
+                curves,
+                "Work is moved well where it runs in the dotted line's valleys.",
+            )
+        });
+        let mut figures: Vec<Figure> = shifted.collect();
+        let of_all = |what| shown.clone().map(|site| line(&self.names[site], Kind::Line, site, what, 1.0)).collect();
+        figures.push(figure("Work that waits".to_owned(), "% of what the servers do in a step", of_all(3), ""));
+        if self.sites.iter().any(|site| site.plant.battery_kwh > 0.0) {
+            figures.push(figure("What batteries hold".to_owned(), "% of what they can", of_all(4), ""));
+        }
+        let carbon = self.per_server(accounts, |account| account.carbon_kg);
+        figures.push(Figure::sorted("Whose work is dirty", "centres", "kg of CO₂ per server", &carbon));
+        figures.push(Figure::sorted("Whose work waits", "centres", "hours that work waits", &self.waits(accounts)));
+        let metrics = ["carbon_kg", "cost", "water_l", "queue_hours", "overdue", "carbon_jain", "wait_jain"];
+        Drawn { metrics: metrics.map(str::to_owned).to_vec(), figures }
+    }
+}
+
+/// Numbers of a centre that are drawn: what arrives, what runs, carbon, what waits, what is stored.
+const NOTED: usize = 5;
+/// Centres that are drawn.
+const MOST_SHOWN: usize = 6;
+
+impl Centers {
+    /// One step of a centre.
+    fn work(
+        &self,
+        site: &Site,
+        action: u32,
+        hour: usize,
+        account: &mut Account,
+        waiting: &mut [f64],
+    ) -> shifting::Outcome {
+        let mut circumstances = self.circumstances(site, hour);
+        let (open, battery) = self.action.read(action, site.load[hour] / site.plant.capacity);
+        circumstances.battery = battery.unwrap_or(circumstances.battery);
+        shifting::step(&site.plant, open, &circumstances, waiting, account)
+    }
+
+    fn per_server(&self, accounts: &[Account], of: fn(&Account) -> f64) -> Vec<f64> {
+        accounts.iter().zip(&self.sites).map(|(account, site)| of(account) / site.plant.capacity).collect()
+    }
+
+    /// How long a unit of work waited at every centre on average, hours.
+    fn waits(&self, accounts: &[Account]) -> Vec<f64> {
+        let wait = |account: &Account| if account.arrived > 0.0 { account.queue_hours / account.arrived } else { 0.0 };
+        accounts.iter().map(wait).collect()
     }
 }
 
@@ -408,9 +702,11 @@ impl Environment for DataCenters {
         let group = |center: &Center| GroupSpec { name: center.name.clone(), agents: center.agents.get() };
         Spec {
             groups: self.centers.iter().map(group).collect(),
-            tasks: vec![TaskSpec { name: "operation".to_owned(), reward: centers.bounds() }],
+            tasks: std::iter::once(TaskSpec { name: "operation".to_owned(), reward: centers.bounds() })
+                .chain(self.costs.iter().map(|cost| TaskSpec { name: cost.name().to_owned(), reward: (0.0, MUCH) }))
+                .collect(),
             observation: Space::Real { size: FEATURES as u32, low: f32::MIN, high: f32::MAX },
-            action: Space::Real { size: 1, low: 0.0, high: 1.0 },
+            action: self.action.space(),
             time_limit: centers.steps,
             terminal: Vec::new(),
         }
@@ -422,6 +718,18 @@ impl Environment for DataCenters {
         for (index, center) in self.centers.iter().enumerate() {
             problems.extend(center.check().into_iter().map(|problem| problem.under(&format!("centers[{index}]"))));
         }
+        for (index, cost) in self.costs.iter().enumerate() {
+            if self.costs[..index].iter().any(|other| other.name() == cost.name()) {
+                problems.push(Problem::at(format!("costs[{index}]"), "this is counted already"));
+            }
+        }
+        if matches!(self.action, Action::Levels { levels, .. } if levels.get() > MOST_LEVELS) {
+            problems.push(Problem::at("action", format!("use at most {MOST_LEVELS} levels")));
+        }
+        if self.action.decides_on_battery() && self.centers.iter().all(|center| center.battery.is_none()) {
+            let help = "give a centre a `battery`, or leave `battery` out of the action";
+            problems.push(Problem::at("action", "there is no battery to decide on").help(help));
+        }
         if 60 % self.step_minutes.get() != 0 {
             let help = "use 60, 30, 20, 15, 12, 10, 6, 5, …";
             problems.push(Problem::at("step_minutes", "an hour is not a whole number of steps").help(help));
@@ -432,6 +740,15 @@ impl Environment for DataCenters {
             problems.push(Problem::at("days", "traces of more than ten years"));
         }
         problems
+    }
+
+    fn resolve(&mut self, folder: &Path) -> Result<(), Problem> {
+        for (index, center) in self.centers.iter_mut().enumerate() {
+            for (name, trace) in center.traces() {
+                trace.resolve(folder).map_err(|problem| problem.under(name).under(&format!("centers[{index}]")))?;
+            }
+        }
+        Ok(())
     }
 
     fn build(&self, sim: &mut Builder) {
@@ -477,7 +794,7 @@ fn closed() -> Probability {
 
 /// Runs work in the best hours of the rest of the episode: someone who knows all that is to come.
 ///
-/// Minimises `Σ (w_carbon c + w_cost p + w_queue wait) run` with all work done in time, by taking the best hour first
+/// Minimises `Σ (w_carbon c + w_cost p + w_water w + w_queue wait) run` with all work done in time, by taking the best hour first
 /// (`data_centers::shifting::best_plan`). What can no longer be done by the end of the episode is left over.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -491,8 +808,11 @@ lane_controllers! {
 }
 
 impl LaneController<Centers> for RunEverything {
-    fn act(&self, _: &Centers, _: At<'_>, _: Shared<'_, Centers>, action: &mut [u32]) {
-        action.fill(1.0_f32.to_bits());
+    fn act(&self, centers: &Centers, at: At<'_>, (_, _, day): Shared<'_, Centers>, action: &mut [u32]) {
+        let hour = centers.hour(day[0].0, at.elapsed);
+        for (site, action) in centers.sites.iter().zip(action) {
+            *action = centers.tell(site, hour, 1.0);
+        }
     }
 }
 
@@ -503,7 +823,7 @@ impl LaneController<Centers> for CarbonThreshold {
             let ahead = &site.carbon[hour..][..=AHEAD];
             let cleaner = ahead.iter().filter(|carbon| **carbon < site.carbon[hour]).count();
             let clean = cleaner as f64 <= self.share.get() * AHEAD as f64;
-            *action = (if clean { 1.0 } else { self.otherwise.get() as f32 }).to_bits();
+            *action = centers.tell(site, hour, if clean { 1.0 } else { self.otherwise.get() });
         }
     }
 }
@@ -513,16 +833,22 @@ impl LaneController<Centers> for CleanestHours {
         let left = (centers.steps - at.elapsed) as usize;
         let queues = waiting.chunks_exact(centers.ages);
         for ((site, waiting), action) in centers.sites.iter().zip(queues).zip(action) {
-            *action = (centers.best_opening(site, waiting, day[0].0, at.elapsed, left) as f32).to_bits();
+            let open = centers.best_opening(site, waiting, day[0].0, at.elapsed, left);
+            *action = centers.tell(site, centers.hour(day[0].0, at.elapsed), open);
         }
     }
 }
 
 impl Centers {
+    /// The action that opens a part; the battery follows its rule.
+    fn tell(&self, site: &Site, hour: usize, open: f64) -> u32 {
+        self.action.write(open, self.circumstances(site, hour).battery)
+    }
+
     /// What to open now so as to follow the best plan of the steps that are left.
     fn best_opening(&self, site: &Site, waiting: &[Waiting], day: u32, elapsed: u32, left: usize) -> f64 {
         let (plant, late) = (&site.plant, self.ages - 1);
-        let [carbon, cost, queue, _] = self.weights;
+        let [carbon, cost, water, queue, _] = self.weights;
         let hours = 1.0 / f64::from(self.per_hour);
         let arrivals = |step: usize| site.load[self.hour(day, elapsed + step as u32)];
         let urgent = |step: usize| ((1.0 - plant.flexible) * arrivals(step)).min(plant.capacity);
@@ -531,7 +857,9 @@ impl Centers {
                 let hour = self.hour(day, elapsed + step as u32);
                 let busy = (plant.full_kw - plant.idle_kw) * hours;
                 let energy = plant.cooling.total_kw(busy, site.ambient[hour]);
-                energy * (carbon * site.carbon[hour] + cost * site.price[hour]) + queue * hours * step as f64
+                let here = water * busy * site.evaporated[hour];
+                here + energy * (carbon * site.carbon[hour] + cost * site.price[hour] + water * site.water[hour])
+                    + queue * hours * step as f64
             })
             .collect();
         // Work that waits already arrived in steps that have no room any more. What is past its deadline runs anyway.

@@ -7,17 +7,19 @@
 //! | `Day`     | 1              | the day of the traces with which the episode began               |
 //!
 //! The action of a region is its weight, 0 or above: load is spread in proportion, but nobody gets more than it can take.
-//! What is below 0, or no number, is no weight. The reward of a region is `−(w_cost price x + w_carbon carbon x)`.
+//! What is below 0, or no number, is no weight. The reward of a region is
+//! `−(w_cost price x + w_carbon carbon x + w_water water x)`.
 
-use super::balancing::{self, MOST, Region};
+use super::balancing::{self, Burdens, MOST, Region};
 use super::centers::Day;
 use super::trace::Trace;
 use crate::groups::check_groups;
 use bevy_ecs::prelude::Component;
 use bytemuck::{Pod, Zeroable};
 use isonomy_engine::environment::Environment;
+use isonomy_engine::figure::{Curve, Drawn, Figure, Kind};
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, LaneRule, Shared, View};
-use isonomy_engine::metrics::jain;
+use isonomy_engine::metrics::{gini, jain};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use isonomy_engine::sim::Builder;
@@ -26,6 +28,7 @@ use isonomy_engine::{lane_controllers, plugin};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
+use std::path::Path;
 
 /// One load that is spread over regions with prices and carbon of their own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +45,9 @@ pub struct LoadBalancing {
     /// What a region's reward takes of its carbon; 1 if not given.
     #[serde(default = "one")]
     pub carbon_weight: NonNegative,
+    /// What a region's reward takes of its water; 0 if not given.
+    #[serde(default = "nothing")]
+    pub water_weight: NonNegative,
     /// The regions. Each is an agent and a group.
     pub regions: Vec<Place>,
 }
@@ -58,6 +64,9 @@ pub struct Place {
     pub price: Trace,
     /// What a unit of load emits.
     pub carbon: Trace,
+    /// Water that a unit of load uses; 0 if not given.
+    #[serde(default = "no_water")]
+    pub water: Trace,
 }
 
 /// What a region has taken in an episode.
@@ -70,6 +79,8 @@ pub struct Burden {
     pub cost: f64,
     /// Emitted.
     pub carbon: f64,
+    /// Water used.
+    pub water: f64,
     /// Load that no region could take, counted with the first.
     pub refused: f64,
 }
@@ -86,10 +97,18 @@ fn one() -> NonNegative {
     NonNegative::new(1.0).expect("0 or above")
 }
 
+fn nothing() -> NonNegative {
+    NonNegative::new(0.0).expect("0 or above")
+}
+
+fn no_water() -> Trace {
+    Trace::Steady(isonomy_engine::quantity::Finite::new(0.0).expect("a constant"))
+}
+
 /// Hours that traces may have.
 const LONGEST_TRACE: u64 = 24 * 366 * 10;
-/// The time of day twice, the load as a part of all capacity, own price, own carbon now, own carbon so far.
-const FEATURES: usize = 6;
+/// The time of day twice, the load as a part of all capacity, own price, own carbon now, own carbon so far, own water now.
+const FEATURES: usize = 7;
 
 /// How load is spread over the regions of a lane.
 pub(super) struct Regions {
@@ -97,10 +116,13 @@ pub(super) struct Regions {
     /// `[regions][hours]`.
     price: Vec<Vec<f64>>,
     carbon: Vec<Vec<f64>>,
+    water: Vec<Vec<f64>>,
     capacity: Vec<f64>,
     hours: u32,
     days: u32,
     carbon_weight: f64,
+    water_weight: f64,
+    names: Vec<String>,
 }
 
 impl Regions {
@@ -110,13 +132,28 @@ impl Regions {
 
     fn at(&self, hour: usize) -> [Region; MOST] {
         std::array::from_fn(|r| match self.capacity.get(r) {
-            Some(&capacity) => Region { capacity, price: self.price[r][hour], carbon: self.carbon[r][hour] },
-            None => Region { capacity: 0.0, price: 0.0, carbon: 0.0 },
+            Some(&capacity) => {
+                let [price, carbon, water] = [&self.price, &self.carbon, &self.water].map(|of| of[r][hour]);
+                Region { capacity, price, carbon, water }
+            }
+            None => Region { capacity: 0.0, price: 0.0, carbon: 0.0, water: 0.0 },
         })
     }
 
     fn count(&self) -> usize {
         self.capacity.len()
+    }
+
+    /// The load that each region is given.
+    fn shares(&self, hour: usize, action: &[u32]) -> [f64; MOST] {
+        let (regions, mut weights, mut share) = (self.at(hour), [0.0; MOST], [0.0; MOST]);
+        let count = self.count();
+        for (weight, action) in weights.iter_mut().zip(action) {
+            let asked = f64::from(f32::from_bits(*action));
+            *weight = if asked > 0.0 { asked.min(1.0) } else { 0.0 };
+        }
+        balancing::proportional(self.load[hour], &regions[..count], &weights[..count], &mut share[..count]);
+        share
     }
 }
 
@@ -138,21 +175,16 @@ impl LaneDynamics for Regions {
 
     fn step(&self, at: At<'_>, action: &[u32], (burdens, day): View<'_, Self>, reward: &mut [f32]) {
         let hour = self.hour(day[0].0, at.elapsed);
-        let (regions, mut weights, mut share) = (self.at(hour), [0.0; MOST], [0.0; MOST]);
-        let count = self.count();
-        for (weight, action) in weights.iter_mut().zip(action) {
-            let asked = f64::from(f32::from_bits(*action));
-            *weight = if asked > 0.0 { asked.min(1.0) } else { 0.0 };
-        }
-        balancing::proportional(self.load[hour], &regions[..count], &weights[..count], &mut share[..count]);
-        let taken: f64 = share[..count].iter().sum();
+        let (regions, share) = (self.at(hour), self.shares(hour, action));
+        let taken: f64 = share[..self.count()].iter().sum();
         burdens[0].refused += (self.load[hour] - taken).max(0.0);
         for (((burden, region), share), reward) in burdens.iter_mut().zip(&regions).zip(&share).zip(reward) {
-            let (cost, carbon) = (region.price * share, region.carbon * share);
+            let [cost, carbon, water] = [region.price, region.carbon, region.water].map(|per_unit| per_unit * share);
             burden.load += share;
             burden.cost += cost;
             burden.carbon += carbon;
-            *reward = -(cost + self.carbon_weight * carbon) as f32;
+            burden.water += water;
+            *reward = -(cost + self.carbon_weight * carbon + self.water_weight * water) as f32;
         }
     }
 
@@ -162,26 +194,75 @@ impl LaneDynamics for Regions {
         let turn = std::f64::consts::TAU * f64::from(at.elapsed) / 24.0;
         for ((burden, region), features) in burdens.iter().zip(&regions).zip(features.chunks_exact_mut(FEATURES)) {
             let so_far = burden.carbon / (region.capacity * f64::from(self.hours));
-            let seen = [turn.sin(), turn.cos(), self.load[hour] / all, region.price, region.carbon, so_far];
+            let load = self.load[hour] / all;
+            let seen = [turn.sin(), turn.cos(), load, region.price, region.carbon, so_far, region.water];
             features.iter_mut().zip(seen).for_each(|(feature, seen)| *feature = seen as f32);
         }
     }
 
     fn measures(&self) -> Vec<String> {
-        ["cost", "carbon_kg", "worst_carbon_kg", "carbon_jain", "refused"].map(str::to_owned).to_vec()
+        let carbon = ["cost", "carbon_kg", "worst_carbon_kg", "carbon_jain", "carbon_gini"];
+        let others = ["water_l", "worst_water_l", "water_jain", "refused"];
+        carbon.into_iter().chain(others).map(str::to_owned).collect()
     }
 
     fn measure(&self, (burdens, _): Shared<'_, Self>, measures: &mut [f64]) {
         let carbon: Vec<f64> = burdens.iter().map(|burden| burden.carbon).collect();
+        let water: Vec<f64> = burdens.iter().map(|burden| burden.water).collect();
         measures.copy_from_slice(&[
             burdens.iter().map(|burden| burden.cost).sum(),
             carbon.iter().sum(),
             carbon.iter().copied().fold(0.0, f64::max),
             jain(&carbon),
+            gini(&carbon),
+            water.iter().sum(),
+            water.iter().copied().fold(0.0, f64::max),
+            jain(&water),
             burdens[0].refused,
         ]);
     }
+
+    fn traces(&self) -> usize {
+        3 * self.count()
+    }
+
+    fn trace(&self, at: At<'_>, action: &[u32], (burdens, day): Shared<'_, Self>, traces: &mut [f64]) {
+        let hour = self.hour(day[0].0, at.elapsed);
+        let (regions, share) = (self.at(hour), self.shares(hour, action));
+        for (r, traces) in traces.chunks_exact_mut(3).enumerate() {
+            traces.copy_from_slice(&[share[r], regions[r].carbon, burdens[r].carbon + share[r] * regions[r].carbon]);
+        }
+    }
+
+    fn draw(&self, (burdens, _): Shared<'_, Self>, traces: &[f64]) -> Drawn {
+        let figure = |title: &str, y: &str, what: usize| Figure {
+            title: title.to_owned(),
+            note: String::new(),
+            x: "hours since midnight".to_owned(),
+            y: y.to_owned(),
+            ticks: None,
+            curves: (0..self.count().min(MOST_SHOWN))
+                .map(|r| {
+                    let numbers = traces.iter().skip(3 * r + what).step_by(self.traces()).copied();
+                    Curve::even(&self.names[r], Kind::Line, 1.0, 1.0, numbers)
+                })
+                .collect(),
+        };
+        let carbon: Vec<f64> = burdens.iter().map(|burden| burden.carbon).collect();
+        let figures = vec![
+            figure("Where the load runs", "load", 0),
+            figure("What a unit of load emits", "carbon per unit", 1),
+            figure("What regions have borne", "carbon so far", 2),
+            Figure::sorted("Who bears how much", "regions", "carbon", &carbon),
+        ];
+        let metrics =
+            ["cost", "carbon_kg", "worst_carbon_kg", "carbon_jain", "carbon_gini", "water_l", "worst_water_l"];
+        Drawn { metrics: metrics.map(str::to_owned).to_vec(), figures }
+    }
 }
+
+/// Regions that are drawn.
+const MOST_SHOWN: usize = 8;
 
 impl LoadBalancing {
     fn regions(&self) -> Regions {
@@ -190,10 +271,13 @@ impl LoadBalancing {
             load: self.load.hours(hours),
             price: self.regions.iter().map(|place| place.price.hours(hours)).collect(),
             carbon: self.regions.iter().map(|place| place.carbon.hours(hours)).collect(),
+            water: self.regions.iter().map(|place| place.water.hours(hours)).collect(),
             capacity: self.regions.iter().map(|place| place.capacity.get()).collect(),
             hours: self.hours.get(),
             days: self.days.get(),
             carbon_weight: self.carbon_weight.get(),
+            water_weight: self.water_weight.get(),
+            names: self.regions.iter().map(|place| place.name.clone()).collect(),
         }
     }
 }
@@ -206,7 +290,8 @@ impl Environment for LoadBalancing {
         let least = |values: &[f64]| values.iter().copied().fold(0.0, f64::min);
         let pays = |r: usize| {
             let carbon = regions.carbon_weight * most(&regions.carbon[r]);
-            regions.capacity[r] * (most(&regions.price[r]) + carbon)
+            let water = regions.water_weight * most(&regions.water[r]);
+            regions.capacity[r] * (most(&regions.price[r]) + carbon + water)
         };
         let gains = |r: usize| -regions.capacity[r] * least(&regions.price[r]);
         let widest = |of: &dyn Fn(usize) -> f64| (0..regions.count()).map(of).fold(0.0, f64::max) * (1.0 + 1e-6);
@@ -227,6 +312,7 @@ impl Environment for LoadBalancing {
         problems.extend(self.load.check("load", true));
         for (index, place) in self.regions.iter().enumerate() {
             let own = place.price.check("price", false).into_iter().chain(place.carbon.check("carbon", true));
+            let own = own.chain(place.water.check("water", true));
             problems.extend(own.map(|problem| problem.under(&format!("regions[{index}]"))));
         }
         if self.regions.len() > MOST {
@@ -236,6 +322,17 @@ impl Environment for LoadBalancing {
             problems.push(Problem::at("days", "traces of more than ten years"));
         }
         problems
+    }
+
+    fn resolve(&mut self, folder: &Path) -> Result<(), Problem> {
+        self.load.resolve(folder).map_err(|problem| problem.under("load"))?;
+        for (index, place) in self.regions.iter_mut().enumerate() {
+            let Place { price, carbon, water, .. } = place;
+            for (name, trace) in [("price", price), ("carbon", carbon), ("water", water)] {
+                trace.resolve(folder).map_err(|problem| problem.under(name).under(&format!("regions[{index}]")))?;
+            }
+        }
+        Ok(())
     }
 
     fn build(&self, sim: &mut Builder) {
@@ -252,20 +349,23 @@ plugin!(Environment: LoadBalancing, "(
     ],
 )");
 
-/// Spreads every hour's load so that cost and the worst region's carbon are least together.
+/// Spreads every hour's load so that cost, the worst region's carbon and the worst region's water are least together.
 ///
-/// Minimises `Σ price_r x_r + μ max_r carbon_r x_r` of the hour. μ = 0 is the cheapest; a large μ gives all regions the same
+/// Minimises `Σ price_r x_r + μ max_r carbon_r x_r + μ_w max_r water_r x_r` of the hour. μ = 0 is the cheapest; a large μ gives all regions the same
 /// carbon. Li, Yang, Wierman & Ren, Towards Environmentally Equitable AI via Geographical Load Balancing, 2023.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FairHours {
     /// Price μ of the worst region's carbon.
     pub mu: NonNegative,
+    /// Price μ_w of the worst region's water; 0 if not given.
+    #[serde(default = "nothing")]
+    pub mu_water: NonNegative,
 }
 
 /// Spreads load by price and by what each region has borne so far in the episode.
 ///
-/// A unit of carbon of region r costs `μ exp(η e_r) / Σ exp(η e)`, where `e` is emitted so far: dual mirror descent on the
+/// A unit of carbon of region r costs `μ exp(η e_r) / Σ exp(η e)`, where `e` is emitted so far, and water alike: dual mirror descent on the
 /// multipliers of `max_r Σ_t carbon`. Li, Yang, Wierman & Ren, Towards Environmentally Equitable AI via Geographical Load
 /// Balancing, 2023.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -273,7 +373,10 @@ pub struct FairHours {
 pub struct MirrorDescent {
     /// Price μ of the worst region's carbon.
     pub mu: NonNegative,
-    /// Step size η, per unit of carbon.
+    /// Price μ_w of the worst region's water; 0 if not given.
+    #[serde(default = "nothing")]
+    pub mu_water: NonNegative,
+    /// Step size η, per unit of carbon or water.
     pub rate: Positive,
 }
 
@@ -294,7 +397,8 @@ impl LaneController<Regions> for FairHours {
         let hour = all.hour(day[0].0, at.elapsed);
         let mut share = [0.0; MOST];
         let share = &mut share[..all.count()];
-        balancing::optimum(all.load[hour], &all.at(hour)[..all.count()], self.mu.get(), share);
+        let mu = Burdens { carbon: self.mu.get(), water: self.mu_water.get() };
+        balancing::optimum(all.load[hour], &all.at(hour)[..all.count()], mu, share);
         ask(share, action);
     }
 }
@@ -302,11 +406,14 @@ impl LaneController<Regions> for FairHours {
 impl LaneController<Regions> for MirrorDescent {
     fn act(&self, all: &Regions, at: At<'_>, (burdens, day): Shared<'_, Regions>, action: &mut [u32]) {
         let hour = all.hour(day[0].0, at.elapsed);
-        let (mut share, mut emitted) = ([0.0; MOST], [0.0; MOST]);
-        emitted.iter_mut().zip(burdens).for_each(|(emitted, burden)| *emitted = burden.carbon);
-        let (share, emitted) = (&mut share[..all.count()], &emitted[..all.count()]);
+        let (mut share, mut borne) = ([0.0; MOST], [[0.0; MOST]; 2]);
+        for (r, burden) in burdens.iter().enumerate() {
+            (borne[0][r], borne[1][r]) = (burden.carbon, burden.water);
+        }
+        let (share, borne) = (&mut share[..all.count()], [&borne[0][..all.count()], &borne[1][..all.count()]]);
         let regions = &all.at(hour)[..all.count()];
-        balancing::online(all.load[hour], regions, self.mu.get(), self.rate.get(), emitted, share);
+        let mu = Burdens { carbon: self.mu.get(), water: self.mu_water.get() };
+        balancing::online(all.load[hour], regions, mu, self.rate.get(), borne, share);
         ask(share, action);
     }
 }

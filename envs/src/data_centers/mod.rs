@@ -29,7 +29,8 @@ mod tests;
 
 pub use agents::{Against, Agents, Cost, Delay, Demand, Regret};
 pub use centers::{
-    Battery, CarbonThreshold, Center, CleanestHours, DataCenters, Day, Heat, RunEverything, Waiting, Weights,
+    Action, Battery, CarbonThreshold, Center, CleanestHours, Cost as CenterCost, DataCenters, Day, Heat, RunEverything,
+    Waiting, Weights,
 };
 pub use load_balancing::{Burden, FairHours, LoadBalancing, MirrorDescent, Place};
 pub use public_model::{Forecast, Hour, PublicModel};

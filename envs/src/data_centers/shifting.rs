@@ -22,6 +22,9 @@ pub struct Plant {
     pub battery_kw: f64,
     /// What of the energy is left after charging, and again after discharging.
     pub efficiency: f64,
+    /// Charging slows down towards a full battery, discharging towards an empty one: both as if a step were so much longer
+    /// (the battery model that SustainDC uses). 0: neither does.
+    pub taper_hours: f64,
 }
 
 /// How heat is moved out.
@@ -56,8 +59,20 @@ pub struct Circumstances {
     pub price: f64,
     /// Temperature outside.
     pub ambient_c: f64,
+    /// Litres that cooling evaporates per kWh of the servers.
+    pub evaporated: f64,
+    /// Litres that the grid uses per kWh.
+    pub grid_water: f64,
     /// The battery charges (above 0) or discharges (below 0) with this part of its power, as far as it can.
     pub battery: f64,
+}
+
+/// Litres that a cooling tower evaporates per kWh of the servers, by the wet-bulb temperature:
+/// `6/5 (6e-5 w³ − 0.01 w² + 0.61 w − 10.4)` with w in degrees Fahrenheit, at least 0.05 (the formula of Liu, Yang, Li, Li & Ren,
+/// ICML 2024, code).
+pub fn water_effectiveness(wet_bulb_c: f64) -> f64 {
+    let w = wet_bulb_c * 1.8 + 32.0;
+    (1.2 * (6e-5 * w * w * w - 0.01 * w * w + 0.61 * w - 10.4)).max(0.05)
 }
 
 /// What a centre has done in an episode, and its battery.
@@ -72,6 +87,8 @@ pub struct Account {
     pub carbon_kg: f64,
     /// Paid.
     pub cost: f64,
+    /// Water used, here and by the grid, litres.
+    pub water_l: f64,
     /// Work run, server-steps.
     pub run: f64,
     /// Work that arrived.
@@ -93,12 +110,16 @@ pub struct Outcome {
     pub queue: f64,
     /// Work that passed its deadline in this step.
     pub overdue: f64,
+    /// Of that, work that could not wait and found no room.
+    pub crowded_out: f64,
     /// Energy bought; below zero where the battery feeds in.
     pub energy_kwh: f64,
     /// Emitted.
     pub carbon_kg: f64,
     /// Paid.
     pub cost: f64,
+    /// Water used, litres.
+    pub water_l: f64,
 }
 
 /// One step of a centre that opens the part `open` of its capacity, 0 to 1. `waiting[age]` is work that arrived so many steps
@@ -128,11 +149,20 @@ pub fn step(plant: &Plant, open: f64, at: &Circumstances, waiting: &mut [f64], a
     let busy = plant.idle_kw * plant.capacity + (plant.full_kw - plant.idle_kw) * run;
     let power = plant.cooling.total_kw(busy, at.ambient_c);
     let energy_kwh = power * at.hours + store(plant, at, power, &mut account.stored_kwh);
-    let outcome =
-        Outcome { run, queue, overdue, energy_kwh, carbon_kg: energy_kwh * at.carbon, cost: energy_kwh * at.price };
+    let outcome = Outcome {
+        run,
+        queue,
+        overdue,
+        crowded_out: urgent - first,
+        energy_kwh,
+        carbon_kg: energy_kwh * at.carbon,
+        cost: energy_kwh * at.price,
+        water_l: busy * at.hours * at.evaporated + energy_kwh * at.grid_water,
+    };
     account.energy_kwh += outcome.energy_kwh;
     account.carbon_kg += outcome.carbon_kg;
     account.cost += outcome.cost;
+    account.water_l += outcome.water_l;
     account.run += run;
     account.arrived += at.arrivals;
     account.queue_hours += queue * at.hours;
@@ -146,11 +176,14 @@ pub fn step(plant: &Plant, open: f64, at: &Circumstances, waiting: &mut [f64], a
 fn store(plant: &Plant, at: &Circumstances, power: f64, stored: &mut f64) -> f64 {
     let wish = at.battery.clamp(-1.0, 1.0) * plant.battery_kw * at.hours;
     if wish >= 0.0 {
-        let bought = wish.min((plant.battery_kwh - *stored) / plant.efficiency).max(0.0);
+        // p ≤ room / (η dt + u), and the same the other way.
+        let room = (plant.battery_kwh - *stored) * at.hours / (plant.efficiency * at.hours + plant.taper_hours);
+        let bought = wish.min(room).max(0.0);
         *stored += bought * plant.efficiency;
         bought
     } else {
-        let given = (-wish).min(*stored * plant.efficiency).min(power * at.hours);
+        let there = *stored * at.hours / (at.hours / plant.efficiency + plant.taper_hours);
+        let given = (-wish).min(there).min(power * at.hours);
         *stored -= given / plant.efficiency;
         -given
     }
@@ -209,11 +242,21 @@ mod tests {
             battery_kwh: 0.0,
             battery_kw: 0.0,
             efficiency: 1.0,
+            taper_hours: 0.0,
         }
     }
 
     fn hour(arrivals: f64, carbon: f64) -> Circumstances {
-        Circumstances { hours: 1.0, arrivals, carbon, price: 0.0, ambient_c: 25.0, battery: 0.0 }
+        Circumstances {
+            hours: 1.0,
+            arrivals,
+            carbon,
+            price: 0.0,
+            ambient_c: 25.0,
+            evaporated: 0.0,
+            grid_water: 0.0,
+            battery: 0.0,
+        }
     }
 
     #[test]
@@ -329,6 +372,28 @@ mod tests {
             assert!((found - expected).abs() < 1e-12, "{moved:?}");
         }
         assert!(account.stored_kwh.abs() < 1e-12);
+    }
+
+    #[test]
+    fn batteries_slow_down_towards_their_ends() {
+        let plant = Plant { battery_kwh: 4.0, battery_kw: 2.0, taper_hours: 1.0, idle_kw: 0.2, ..plant() };
+        let (mut waiting, mut account) = ([0.0; 3], Account::default());
+        let mut energy = |battery: f64| {
+            let at = Circumstances { battery, ..hour(0.0, 0.2) };
+            step(&plant, 1.0, &at, &mut waiting, &mut account).energy_kwh - 2.0
+        };
+        // Room for 4, then 2, then 1 kWh, half of which a step takes; then half of what is there comes back.
+        assert_eq!([1.0, 1.0, 1.0, -1.0, -1.0].map(&mut energy), [2.0, 1.0, 0.5, -1.75, -0.875]);
+    }
+
+    #[test]
+    fn water_is_evaporated_here_and_used_by_the_grid() {
+        assert!((water_effectiveness(20.0) - 1.2 * (6e-5 * 314_432.0 - 46.24 + 41.48 - 10.4)).abs() < 1e-12);
+        assert_eq!(water_effectiveness(-10.0), 0.05);
+        let at = Circumstances { evaporated: 2.0, grid_water: 3.0, ..hour(4.0, 0.2) };
+        let plant = Plant { cooling: Cooling::Effectiveness(1.1), ..plant() };
+        let outcome = step(&plant, 1.0, &at, &mut [0.0; 3], &mut Account::default());
+        assert!((outcome.water_l - 4.0 * (2.0 + 1.1 * 3.0)).abs() < 1e-12, "{outcome:?}");
     }
 
     #[test]

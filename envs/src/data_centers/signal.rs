@@ -66,9 +66,33 @@ const FACTORS: [(&str, f64); 8] = [
     ("WND", 0.023),
 ];
 
+/// Litres of water that a kWh of a fuel takes (gal/kWh of the code of Liu, Yang, Li, Li & Ren, ICML 2024, times 3.785412).
+const WATERS: [(&str, f64); 8] = [
+    ("COL", 0.45 * LITRES),
+    ("NG", 0.3 * LITRES),
+    ("NUC", 0.6 * LITRES),
+    ("OIL", 0.35 * LITRES),
+    ("OTH", 0.475 * LITRES),
+    ("SUN", 0.0),
+    ("WAT", 0.0),
+    ("WND", 0.0),
+];
+
+/// In a gallon.
+const LITRES: f64 = 3.785412;
+
 /// `Σ_f v_f k_f / Σ_f v_f` for every line of a table of energy by fuel, kg of CO₂ per kWh. An hour in which nothing was
 /// measured is as the hour before.
 pub fn intensities(table: &str) -> Result<Vec<f64>, Problem> {
+    weighted(table, &FACTORS)
+}
+
+/// The same in litres of water per kWh.
+pub fn waters(table: &str) -> Result<Vec<f64>, Problem> {
+    weighted(table, &WATERS)
+}
+
+fn weighted(table: &str, factors: &[(&str, f64); 8]) -> Result<Vec<f64>, Problem> {
     let mut lines = table.lines();
     let heading: Vec<&str> = lines.next().unwrap_or_default().split(',').map(str::trim).collect();
     let column = |(fuel, factor): &(&str, f64)| {
@@ -76,7 +100,7 @@ pub fn intensities(table: &str) -> Result<Vec<f64>, Problem> {
             || Problem::at("", format!("there is no column `{fuel}`")).help("the first line names the columns");
         heading.iter().position(|name| name == fuel).map(|at| (at, *factor)).ok_or_else(missing)
     };
-    let columns = FACTORS.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    let columns = factors.iter().map(column).collect::<Result<Vec<_>, _>>()?;
     let mut intensities: Vec<f64> = Vec::new();
     for (number, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
@@ -150,6 +174,7 @@ mod tests {
         let table = "timestamp,WND,SUN,WAT,OIL,NG,COL,NUC,OTH\nt,1,0,0,0,3,0,0,0\nt,,,,,,,,\n\n";
         let found = intensities(table).unwrap();
         assert!((found[0] - (0.023 + 3.0 * 0.44) / 4.0).abs() < 1e-12 && found == [found[0]; 2]);
+        assert!((waters(table).unwrap()[0] - 0.75 * 0.3 * 3.785412).abs() < 1e-12);
         for (wrong, part) in [
             ("timestamp,WND\nt,1", "COL"),
             ("WND,SUN,WAT,OIL,NG,COL,NUC,OTH\n1,0,0,0,3,0,0,0\n1,0,0,x,3,0,0,0", "line 3: `OIL`"),

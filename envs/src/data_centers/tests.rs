@@ -4,8 +4,10 @@ use super::{DataCenters, LoadBalancing, PublicModel};
 use isonomy_engine::controller::Controller;
 use isonomy_engine::environment::Environment;
 use isonomy_engine::noise::Phase;
+use isonomy_engine::policy::TabularPolicy;
 use isonomy_engine::public::{Part, PublicSignal};
 use isonomy_engine::sim::{Earnings, Setup, Sim};
+use isonomy_engine::spec::Space;
 use std::path::Path;
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> T {
@@ -127,6 +129,67 @@ fn regions_share_what_one_would_bear() {
     }
     let online = episode(&three_regions(), r#"{"MirrorDescent": (mu: 0.3, rate: 1)}"#, 2);
     assert!(measure(&online, "carbon_jain") > 0.9, "{}", measure(&online, "carbon_jain"));
+}
+
+#[test]
+fn water_is_shared_as_carbon_is() {
+    let regions: LoadBalancing = read(
+        "(hours: 10, load: Steady(10), water_weight: 1, regions: [
+            (name: \"hydro\", capacity: 8, price: Steady(0.10), carbon: Steady(0.2), water: Steady(0.5)),
+            (name: \"gas\", capacity: 8, price: Steady(0.08), carbon: Steady(0.3), water: Steady(0.3)),
+            (name: \"coal\", capacity: 8, price: Steady(0.05), carbon: Steady(0.5), water: Steady(0.2)),
+        ])",
+    );
+    let fair = episode(&regions, r#"{"FairHours": (mu: 0, mu_water: 9)}"#, 2);
+    assert!((measure(&fair, "water_jain") - 1.0).abs() < 1e-9);
+    // Shares are as 1/.5 to 1/.3 to 1/.2.
+    assert!((measure(&fair, "worst_water_l") - 100.0 / (2.0 + 10.0 / 3.0 + 5.0)).abs() < 1e-4);
+    let online = episode(&regions, r#"{"MirrorDescent": (mu: 0, mu_water: 0.3, rate: 1)}"#, 2);
+    let worst = |earned: &Earnings| measure(earned, "worst_water_l");
+    assert!(worst(&online) < worst(&episode(&regions, r#"{"FairHours": (mu: 9)}"#, 2)), "{}", worst(&online));
+}
+
+/// The five hours, decided on by codes.
+#[test]
+fn codes_open_capacity_and_tell_batteries() {
+    let mut company = company();
+    for (action, codes) in
+        [("Levels(levels: 4)", 5), ("Levels(levels: 4, battery: true)", 15), ("Shift(battery: true)", 9)]
+    {
+        company.action = read(action);
+        assert_eq!(company.spec().action, Space::Discrete(codes), "{action}");
+        let everything = episode(&company, r#"{"RunEverything": ()}"#, 8);
+        company.action = read("Open");
+        let plain = episode(&company, r#"{"RunEverything": ()}"#, 8);
+        // A rule tells the battery what its own rule says, so nothing changes.
+        assert_eq!(measure(&everything, "carbon_kg"), measure(&plain, "carbon_kg"), "{action}");
+    }
+    let mut five = five_hours(0.0);
+    five.action = read("Shift()");
+    for (codes, runs) in [([0, 0, 0, 0, 2], [0.0, 0.0, 0.0, 0.0, 10.0]), ([1, 0, 1, 2, 1], [6.0, 0.0, 2.0, 8.0, 0.0])] {
+        let setup = Setup { lanes: 1, seed: 5, phase: Phase::Training, threads: 1, device: None };
+        let mut sim = Sim::new(&five, Vec::new(), setup).unwrap();
+        let policy = TabularPolicy::from_chances(sim.spec(), 5, |step, _, _, chances| chances[codes[step]] = 1.0);
+        sim.set_policy(&policy);
+        sim.advance(5).unwrap();
+        let earned = sim.take_returns().unwrap();
+        let carbon: f64 = runs.iter().zip([0.4, 0.5, 0.2, 0.1, 0.1]).map(|(run, carbon)| run * carbon).sum();
+        assert!((measure(&earned, "carbon_kg") - carbon).abs() < 1e-6, "{codes:?}: {}", measure(&earned, "carbon_kg"));
+    }
+}
+
+#[test]
+fn costs_are_tasks_of_their_own() {
+    let mut five = five_hours(0.0);
+    five.costs = read("[Overdue, CrowdedOut, Carbon(budget_kg: 4)]");
+    let earned = episode(&five, r#"{"RunEverything": ()}"#, 2);
+    // Six kg are emitted, nothing is late.
+    let expected = [-6.0, 0.0, 0.0, 2.0];
+    earned.returns.mean.iter().zip(expected).for_each(|(found, expected)| assert!((found - expected).abs() < 1e-5));
+    five.centers[0].flexible = read("0");
+    five.centers[0].servers = read("4");
+    let earned = episode(&five, r#"{"RunEverything": ()}"#, 2);
+    assert!((earned.returns.mean[2] - 4.0).abs() < 1e-5, "two units find no room in each of two hours");
 }
 
 #[test]

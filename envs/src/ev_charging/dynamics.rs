@@ -15,6 +15,7 @@ use super::view::View;
 use super::{Batteries, session::Session};
 use bevy_ecs::component::Component;
 use bytemuck::{Pod, Zeroable};
+use isonomy_engine::figure::Drawn;
 use isonomy_engine::lanes::{self, At, LaneDynamics, Shared};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -108,6 +109,16 @@ pub struct Charging {
     pub(super) payments: Payments,
     pub(super) view: View,
     pub(super) compared: Vec<Compared>,
+    pub(super) phases: Phases,
+}
+
+/// Stations by the lines that they are between.
+#[derive(Clone, Debug)]
+pub(super) struct Phases {
+    /// The phase of every station.
+    pub of: Vec<u32>,
+    /// Their names.
+    pub names: Vec<String>,
 }
 
 impl Look<'_> {
@@ -201,22 +212,33 @@ impl Charging {
     }
 
     /// Makes the commands in `room.amps` feasible.
-    fn settle(&self, bays: &[Bay], room: &mut Room) {
+    fn settle(&self, bays: &[Bay], meter: &Meter, room: &mut Room) {
         if !self.action.weighs() {
-            return self.site.settle(bays, room);
+            return self.site.settle(bays, meter, room);
         }
         let Room { low, high, amps, most, offset, work } = room;
         let bounds = Bounds { most, offset };
-        for (station, bay) in bays.iter().enumerate() {
+        work.plugged.clear();
+        meter.plugged(bays, |station| {
+            let bay = &bays[station];
+            work.plugged.push(station as u32);
             work.weights[station] = amps[station].clamp(-10.0, 10.0).exp();
             low[station] = 0.0;
             let most = self.site.grid.stations[station].pilots.most;
             let per_amp = self.site.grid.stations[station].kw_per_amp * self.site.hours;
             high[station] = if bay.active() { most.min(bay.missing_kwh / per_amp) } else { 0.0 };
             amps[station] = high[station];
-        }
+        });
         raise(&self.site.grid, &bounds, amps, work);
         self.site.quantisation.apply(&self.site.grid, &bounds, high, amps, work);
+    }
+
+    /// From actions to what batteries took.
+    pub(super) fn carry_out(&self, action: &[u32], lane: &mut Lane<'_>, calls: &[Call], room: &mut Room) -> Outcome {
+        self.bounds(lane.meter, calls, room);
+        self.command(action, lane.bays, lane.meter, room);
+        self.settle(lane.bays, lane.meter, room);
+        self.site.charge(lane, room)
     }
 
     fn pay_for_energy(&self, meter: &mut Meter, outcome: &Outcome) {
@@ -292,13 +314,10 @@ impl LaneDynamics for Charging {
     ) {
         self.with_room(|room| {
             let meter = &mut meter[0];
-            self.bounds(meter, calls, room);
-            self.command(action, bays, meter, room);
             let memory = bytemuck::cast_slice_mut(pulls);
             room.work.memory[..memory.len()].copy_from_slice(memory);
-            self.settle(bays, room);
+            let outcome = self.carry_out(action, &mut Lane { bays, stays, meter }, calls, room);
             memory.copy_from_slice(&room.work.memory[..memory.len()]);
-            let outcome = self.site.charge(&mut Lane { bays, stays, meter }, room);
             if !at.words.is_empty() {
                 self.batteries.lose(bays, at.words, self.site.hours);
             }
@@ -308,7 +327,7 @@ impl LaneDynamics for Charging {
             let mut paid = Paid::new(&self.payments, reward, &self.actors);
             paid.step(self, &outcome, worn_off, bays, meter, room);
             let t = meter.t + 1;
-            for bay in bays.iter() {
+            for bay in bays.iter().filter(|_| meter.leaves <= t) {
                 if bay.session != 0 && bay.departure <= t {
                     paid.leaves(bay, stays);
                 }
@@ -326,6 +345,18 @@ impl LaneDynamics for Charging {
     fn measure(&self, state: Shared<'_, Self>, measures: &mut [f64]) {
         super::measure::write(self, state, measures);
     }
+
+    fn traces(&self) -> usize {
+        super::drawing::traces(self)
+    }
+
+    fn trace(&self, at: At<'_>, action: &[u32], state: Shared<'_, Self>, traces: &mut [f64]) {
+        super::drawing::trace(self, at, action, state, traces);
+    }
+
+    fn draw(&self, state: Shared<'_, Self>, traces: &[f64]) -> Drawn {
+        super::drawing::draw(self, state, traces)
+    }
 }
 
 impl Charging {
@@ -340,8 +371,11 @@ impl Charging {
             }
             let energy = bay.amps * self.site.grid.stations[station].kw_per_amp * self.site.hours;
             if worn.count == 0 {
-                let gained =
-                    if energy > 0.0 { energy * self.site.cells.charging } else { energy / self.site.cells.discharging };
+                let gained = if energy > 0.0 {
+                    energy * self.site.cells.charging(bay.pilot)
+                } else {
+                    energy / self.site.cells.discharging
+                };
                 socs[0] = Soc(((bay.stored_kwh - gained) / bay.capacity_kwh) as f32);
                 worn.count = 1;
             }

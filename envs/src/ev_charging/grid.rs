@@ -172,6 +172,22 @@ impl Grid {
         }
     }
 
+    /// The same where the other stations draw nothing.
+    pub fn sums_of(&self, stations: &[u32], amps: &[f64], sums: &mut [f64]) {
+        sums.fill(0.0);
+        // Neighbours are often of one class: their sum stays in a register.
+        let (mut last, mut sum) = (0, 0.0);
+        for &station in stations {
+            let class = self.class[station as usize];
+            if class != last {
+                sums[last as usize] += sum;
+                (last, sum) = (class, 0.0);
+            }
+            sum += amps[station as usize];
+        }
+        sums[last as usize] += sum;
+    }
+
     /// What every limit carries beside its offset.
     pub fn flows(&self, sums: &[f64], flows: &mut [Flow]) {
         let mut begin = 0;
@@ -186,10 +202,31 @@ impl Grid {
         }
     }
 
+    /// The power that all stations may draw together, where one limit says so.
+    pub fn power_limit(&self) -> Option<f64> {
+        let [first, others @ ..] = &self.stations[..] else { return None };
+        let alike =
+            others.iter().all(|other| (other.kw_per_amp, other.phase_deg) == (first.kw_per_amp, first.phase_deg));
+        let whole = |limit: &&Limit| {
+            limit.terms.len() == self.stations.len() && limit.terms.iter().all(|(_, coefficient)| *coefficient == 1.0)
+        };
+        let kw = |limit: &Limit| match limit.adds {
+            Adds::Power => Some(limit.most),
+            Adds::Phasors | Adds::Magnitudes => alike.then_some(limit.most * first.kw_per_amp),
+        };
+        self.limits.iter().filter(whole).filter_map(kw).reduce(f64::min)
+    }
+
     /// By how much the limits are exceeded, added up.
     pub fn excess(&self, flows: &[Flow], bounds: &Bounds<'_>) -> f64 {
-        let over = |j: usize| (bounds.with(j, flows[j]).square().sqrt() - bounds.most[j]).max(0.0);
-        (0..flows.len()).map(over).sum()
+        let mut excess = 0.0;
+        for (limit, (&flow, &most)) in flows.iter().zip(bounds.most).enumerate() {
+            let square = bounds.with(limit, flow).square();
+            if square > most * most {
+                excess += (square.sqrt() - most).max(0.0);
+            }
+        }
+        excess
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is said of a day: energy, money, carbon, and who was served how well.
 
 use super::dynamics::Charging;
-use super::step::{Stay, TO_COME};
+use super::step::{Meter, Stay, TO_COME};
 use isonomy_engine::lanes::Shared;
 use isonomy_engine::metrics::{gini, jain};
 use isonomy_engine::quantity::{NonNegative, Positive};
@@ -106,10 +106,15 @@ pub(super) fn names(compared: &[Compared]) -> Vec<String> {
     WHOLE.iter().map(|name| (*name).to_owned()).chain(classes).collect()
 }
 
+/// The cars that came until now.
+pub(super) fn came<'a>(stays: &'a [Stay], meter: &Meter) -> impl Iterator<Item = &'a Stay> {
+    stays[..meter.sessions as usize].iter().filter(|stay| stay.status != TO_COME)
+}
+
 /// The measures of a day that has ended. Where nobody came, everybody was served.
 pub(super) fn write(dynamics: &Charging, state: Shared<'_, Charging>, measures: &mut [f64]) {
     let (bays, stays, meter) = (state.0, state.1, &state.2[0]);
-    let came: Vec<&Stay> = stays[..meter.sessions as usize].iter().filter(|stay| stay.status != TO_COME).collect();
+    let came: Vec<&Stay> = came(stays, meter).collect();
     let shares: Vec<f64> = came.iter().map(|stay| stay.served(bays)).collect();
     let mean = |sum: f64, count: usize| if count == 0 { 1.0 } else { sum / count as f64 };
     let whole = [

@@ -16,6 +16,7 @@ mod action;
 pub mod battery;
 pub mod calendar;
 pub mod controller;
+mod drawing;
 pub mod dynamics;
 pub mod grid;
 mod measure;
@@ -41,7 +42,7 @@ pub use view::View;
 use action::Actors;
 use calendar::{Calendar, Clock, Day, Zone};
 use controller::sorted::Order;
-use dynamics::{Charging, Signals};
+use dynamics::{Charging, Phases, Signals};
 use grid::{Adds, Grid, Limit};
 use isonomy_engine::environment::Environment;
 use isonomy_engine::plugin;
@@ -165,12 +166,20 @@ pub struct Batteries {
     pub least_share: Probability,
     /// Share of the energy from the grid that is stored.
     pub charging: Positive,
+    /// The same by the current that is offered, pairs of ampere and share, from the lowest current up: a pair holds up to the next
+    /// one's current, the first one below its own, too. `charging` then only says how large a battery is of which nothing but
+    /// the request is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub charging_by_amps: Vec<(u32, Positive)>,
     /// Share of the stored energy that comes back.
     pub discharging: Positive,
     /// Standard deviation of a power that is lost in every step, kW (that of ACN-Sim).
     pub noise_kw: NonNegative,
     /// Whether wear is reckoned: `battery_wear`.
     pub wear: bool,
+    /// Whether rules learn from what a car took what it takes at most (the ramp-down estimator of ACN-Sim). Else they
+    /// offer what the station can.
+    pub ramp_down: bool,
 }
 
 /// How charging slows down.
@@ -274,9 +283,11 @@ impl Default for Batteries {
             most_back_kw: none(),
             least_share: Probability::new(0.0).expect("a share"),
             charging: once(),
+            charging_by_amps: Vec::new(),
             discharging: once(),
             noise_kw: none(),
             wear: false,
+            ramp_down: false,
         }
     }
 }
@@ -293,7 +304,14 @@ impl Batteries {
             most_back_kw: self.most_back_kw.get(),
             least_share: self.least_share.get(),
             charging: self.charging.get(),
+            by_amps: self.charging_by_amps.first().map(|first| {
+                std::array::from_fn(|amps| {
+                    let holds = self.charging_by_amps.iter().rev().find(|(from, _)| *from as usize <= amps);
+                    holds.unwrap_or(first).1.get() as f32
+                })
+            }),
             discharging: self.discharging.get(),
+            ramp_down: self.ramp_down,
         }
     }
 
@@ -338,6 +356,18 @@ impl Batteries {
             .into_iter()
             .filter_map(|(path, value)| share(path, value.get()))
             .collect();
+        for (index, (amps, value)) in self.charging_by_amps.iter().enumerate() {
+            let path = format!("charging_by_amps[{index}]");
+            problems.extend(share(&path, value.get()));
+            if *amps as usize >= step::AMPS {
+                let found = format!("{amps} A is more than efficiencies are told apart by");
+                problems.push(Problem::at(&path, found).help(format!("up to {} A", step::AMPS - 1)));
+            }
+            if index > 0 && self.charging_by_amps[index - 1].0 >= *amps {
+                problems
+                    .push(Problem::at(&path, "the pair before has this current, or a larger one").help("sort them"));
+            }
+        }
         let (Model::TwoStage { from, .. } | Model::Stepwise { from }) = self.model else { return problems };
         if from.get() == 1.0 {
             let found = "a battery that slows down above full never does";
@@ -360,11 +390,45 @@ impl Transformer {
         }
         let response = self.response.iter().flat_map(|response| response.check(clock));
         problems.extend(response.map(|problem| problem.under("response")));
-        if problems.is_empty() && self.kw.values(clock).iter().any(|kw| *kw < 0.0) {
+        if !problems.is_empty() {
+            return problems;
+        }
+        let kw = self.kw.values(clock);
+        if kw.iter().any(|kw| *kw < 0.0) {
             problems.push(Problem::at("kw", "a limit below 0 carries nothing either way").help("0 or more"));
+        }
+        let sun = self.sun.values(clock).into_iter().map(|share| share * self.sun_kw.get());
+        let load = self.load.values(clock).into_iter().zip(sun).map(|(load, sun)| load - sun);
+        if kw.iter().zip(load).all(|(kw, load)| load >= *kw) {
+            let found = "the other loads take all of the limit in every step: no car could ever charge";
+            problems.push(Problem::at("load", found).help("less load, or a higher limit in `kw`"));
         }
         problems
     }
+}
+
+/// What a station's phase is called.
+fn phase(station: &grid::Station) -> String {
+    match station.phase_deg {
+        30.0 => "AB".to_owned(),
+        -90.0 => "BC".to_owned(),
+        150.0 => "CA".to_owned(),
+        degrees => format!("phase {degrees}"),
+    }
+}
+
+/// Stations by a name that some of them share: the number of every station's name, and the names in order.
+fn by_name(grid: &Grid, name: impl Fn(&grid::Station) -> String) -> (Vec<u32>, Vec<String>) {
+    let mut names: Vec<String> = Vec::new();
+    let mut numbers = Vec::new();
+    for name in grid.stations.iter().map(name) {
+        let known = names.iter().position(|other| *other == name);
+        numbers.push(known.unwrap_or(names.len()) as u32);
+        if known.is_none() {
+            names.push(name);
+        }
+    }
+    (numbers, names)
 }
 
 /// A day has so many minutes.
@@ -402,26 +466,11 @@ impl EvCharging {
 
     /// The group of every station, and the groups' names in order.
     fn grouped(&self, grid: &Grid) -> (Vec<u32>, Vec<String>) {
-        let name = |station: &grid::Station| match self.groups {
-            Groups::One => "stations".to_owned(),
-            Groups::Operator => format!("operator {}", station.operator),
-            Groups::Phase => match station.phase_deg {
-                30.0 => "AB".to_owned(),
-                -90.0 => "BC".to_owned(),
-                150.0 => "CA".to_owned(),
-                degrees => format!("phase {degrees}"),
-            },
-        };
-        let mut names: Vec<String> = Vec::new();
-        let mut groups = Vec::new();
-        for name in grid.stations.iter().map(name) {
-            let known = names.iter().position(|other| *other == name);
-            groups.push(known.unwrap_or(names.len()) as u32);
-            if known.is_none() {
-                names.push(name);
-            }
+        match self.groups {
+            Groups::One => by_name(grid, |_| "stations".to_owned()),
+            Groups::Operator => by_name(grid, |station| format!("operator {}", station.operator)),
+            Groups::Phase => by_name(grid, phase),
         }
-        (groups, names)
     }
 
     /// Who acts, and in which group everyone is. Agents stand group by group.
@@ -505,6 +554,7 @@ impl EvCharging {
             group,
             groups: names.len(),
         };
+        let (of, names) = by_name(&grid, phase);
         let site = Site {
             grid,
             cells: self.batteries.cells(),
@@ -525,7 +575,34 @@ impl EvCharging {
             payments,
             view: self.view,
             compared: self.compare.clone(),
+            phases: Phases { of, names },
         }
+    }
+
+    /// Stations whose smallest current is more than a limit carries: no car there could ever charge.
+    fn check_limits(&self) -> Option<Problem> {
+        let grid = self.network.grid();
+        let carries = |station: usize| {
+            let least = grid.stations[station].pilots.least;
+            grid.column(grid.class[station] as usize).iter().find(|term| {
+                let most = grid.limits[term.to as usize].most;
+                least * term.flow().square().sqrt() > most + grid::tolerance(most)
+            })
+        };
+        let idle: Vec<(usize, &grid::Term)> =
+            (0..grid.stations.len()).filter_map(|station| Some((station, carries(station)?))).collect();
+        let &(first, term) = idle.first()?;
+        let (station, limit) = (&grid.stations[first], &grid.limits[term.to as usize]);
+        let unit = if limit.adds == Adds::Power { "kW" } else { "A" };
+        let others = match idle.len() {
+            1 => String::new(),
+            count => format!(", and the same holds for {} other stations", count - 1),
+        };
+        let found = format!(
+            "no car at station {:?} could ever charge: it offers {} A or more, and limit {:?} is {:.4} {unit}{others}",
+            station.name, station.pilots.least, limit.name, limit.most
+        );
+        Some(Problem::at("network", found).help("a higher limit, or stations that can offer less"))
     }
 
     fn check_agents(&self) -> Vec<Problem> {
@@ -612,7 +689,7 @@ impl Environment for EvCharging {
             Ok(clock) => clock,
             Err(problem) => return vec![problem],
         };
-        let mut problems: Vec<Problem> = Vec::new();
+        let mut problems: Vec<Problem> = self.check_limits().into_iter().collect();
         let sessions = self.sessions.check(&clock, &self.names());
         problems.extend(sessions.into_iter().map(|problem| problem.under("sessions")));
         problems.extend(self.batteries.check().into_iter().map(|problem| problem.under("batteries")));

@@ -99,9 +99,11 @@ pub(super) fn project(
     amps: &mut [f64],
     work: &mut projection::Work,
 ) {
-    let projection::Work { sums, flows, nearest, memory, .. } = work;
-    nearest.start.copy_from_slice(amps);
-    let problem = Problem { grid, bounds, low, high };
+    let projection::Work { sums, flows, nearest, memory, plugged, .. } = work;
+    for &station in &*plugged {
+        nearest.start[station as usize] = amps[station as usize];
+    }
+    let problem = Problem { grid, bounds, plugged, low, high };
     let (multipliers, before) = memory.split_at_mut(flows.len());
     nearest.multiplier.copy_from_slice(multipliers);
     if multipliers.iter().any(|multiplier| *multiplier > 0.0) {
@@ -114,11 +116,12 @@ pub(super) fn project(
     }
     multipliers.copy_from_slice(&nearest.multiplier);
     before.copy_from_slice(sums);
-    for (station, amps) in amps.iter_mut().enumerate() {
-        *amps =
-            (nearest.start[station] - nearest.shift[grid.class[station] as usize]).max(low[station]).min(high[station]);
+    for &station in &*plugged {
+        let station = station as usize;
+        let wish = nearest.start[station] - nearest.shift[grid.class[station] as usize];
+        amps[station] = wish.max(low[station]).min(high[station]);
     }
-    grid.sums(amps, sums);
+    grid.sums_of(plugged, amps, sums);
     grid.flows(sums, flows);
     if !bounds.all_hold(flows) {
         projection::shrink(grid, bounds, amps, work);
@@ -128,6 +131,8 @@ pub(super) fn project(
 struct Problem<'a> {
     grid: &'a Grid,
     bounds: &'a Bounds<'a>,
+    /// Stations that count.
+    plugged: &'a [u32],
     low: &'a [f64],
     high: &'a [f64],
 }
@@ -137,8 +142,9 @@ impl Problem<'_> {
     fn clip(&self, start: &[f64], shift: &[f64], clipped: &mut [f64], free: &mut [f64]) {
         clipped.fill(0.0);
         free.fill(0.0);
-        for (station, &class) in self.grid.class.iter().enumerate() {
-            let (low, high, class) = (self.low[station], self.high[station], class as usize);
+        for &station in self.plugged {
+            let station = station as usize;
+            let (low, high, class) = (self.low[station], self.high[station], self.grid.class[station] as usize);
             let wish = start[station] - shift[class];
             clipped[class] += wish.max(low).min(high);
             free[class] += f64::from(u8::from(wish > low && wish <= high));
@@ -370,7 +376,9 @@ impl Inner {
             list.clear();
         }
         sums.fill(0.0);
-        for (station, &class) in problem.grid.class.iter().enumerate() {
+        for &station in problem.plugged {
+            let station = station as usize;
+            let class = problem.grid.class[station];
             let (low, high) = (problem.low[station], problem.high[station]);
             let width = high - low;
             if width <= 0.0 {

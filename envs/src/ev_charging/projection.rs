@@ -37,11 +37,15 @@ pub struct Work {
     pub flows: Vec<Flow>,
     slopes: Vec<f64>,
     rising: Vec<bool>,
+    /// By class: what did not fit, and after how many that did.
+    refused: Vec<(f64, u32)>,
     /// Weights of the level that rises.
     pub weights: Vec<f64>,
     pub(super) nearest: nearest::Work,
     /// What `L2` remembers of the step before; zeros: nothing. It only saves time.
     pub memory: Vec<f64>,
+    /// Stations that have a car, in the order of registration; projections look at no others.
+    pub plugged: Vec<u32>,
     /// Stations in some order.
     pub order: Vec<u32>,
     /// Keys of that order.
@@ -57,9 +61,11 @@ impl Work {
             flows: vec![Flow::default(); grid.limits.len()],
             slopes: vec![0.0; grid.classes()],
             rising: vec![false; stations],
+            refused: vec![(0.0, 0); grid.classes()],
             weights: vec![0.0; stations],
             nearest: nearest::Work::new(grid),
             memory: vec![0.0; nearest::memory(grid)],
+            plugged: (0..stations as u32).collect(),
             order: Vec::with_capacity(stations),
             keys: vec![0.0; stations],
         }
@@ -68,6 +74,12 @@ impl Work {
     /// Computes what every limit carries with these currents.
     pub fn load(&mut self, grid: &Grid, amps: &[f64]) {
         grid.sums(amps, &mut self.sums);
+        grid.flows(&self.sums, &mut self.flows);
+    }
+
+    /// The same where only stations with a car draw anything.
+    pub fn load_plugged(&mut self, grid: &Grid, amps: &[f64]) {
+        grid.sums_of(&self.plugged, amps, &mut self.sums);
         grid.flows(&self.sums, &mut self.flows);
     }
 
@@ -97,8 +109,11 @@ impl Projection {
         if self == Projection::L2 {
             return nearest_between(grid, bounds, low, high, amps, work);
         }
-        work.load(grid, amps);
-        if self == Projection::None || bounds.all_hold(&work.flows) {
+        if self == Projection::None {
+            return;
+        }
+        work.load_plugged(grid, amps);
+        if bounds.all_hold(&work.flows) {
             return;
         }
         match self {
@@ -109,8 +124,8 @@ impl Projection {
                 raise(grid, bounds, amps, work);
             }
             Projection::ProportionalToRequest => {
-                for (weight, &amps) in work.weights.iter_mut().zip(&*amps) {
-                    *weight = amps.max(0.0);
+                for &station in &work.plugged {
+                    work.weights[station as usize] = amps[station as usize].max(0.0);
                 }
                 raise(grid, bounds, amps, work);
             }
@@ -121,15 +136,16 @@ impl Projection {
 
 /// The nearest commands between bounds that the grid can carry: within the bounds alone, where it can carry those.
 fn nearest_between(grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], amps: &mut [f64], work: &mut Work) {
-    for (wish, amps) in work.keys.iter_mut().zip(amps.iter_mut()) {
-        *wish = *amps;
+    for &station in &work.plugged {
+        let station = station as usize;
+        work.keys[station] = amps[station];
+        amps[station] = amps[station].max(low[station]).min(high[station]);
     }
-    for (amps, (low, high)) in amps.iter_mut().zip(low.iter().zip(high)) {
-        *amps = amps.max(*low).min(*high);
-    }
-    work.load(grid, amps);
+    work.load_plugged(grid, amps);
     if !bounds.all_hold(&work.flows) {
-        amps.copy_from_slice(&work.keys);
+        for &station in &work.plugged {
+            amps[station as usize] = work.keys[station as usize];
+        }
         nearest::project(grid, bounds, low, high, amps, work);
     }
 }
@@ -138,7 +154,14 @@ fn nearest_between(grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], 
 fn furthest(bounds: &Bounds<'_>, flow: &[Flow], slope: impl Fn(usize) -> Flow, most: f64) -> (f64, Option<usize>) {
     let mut best = (most, None);
     for (limit, &flow) in flow.iter().enumerate() {
-        let t = crossing(bounds, limit, flow, slope(limit));
+        let slope = slope(limit);
+        // Limits are convex: one that holds here and there holds on the way.
+        let there = Flow { re: flow.re + best.0 * slope.re, im: flow.im + best.0 * slope.im };
+        let reach = bounds.reach(limit);
+        if bounds.with(limit, there).square() <= reach * reach && bounds.with(limit, flow).square() <= reach * reach {
+            continue;
+        }
+        let t = crossing(bounds, limit, flow, slope);
         if t < best.0 {
             best = (t, Some(limit));
         }
@@ -162,24 +185,26 @@ fn crossing(bounds: &Bounds<'_>, limit: usize, flow: Flow, slope: Flow) -> f64 {
 
 /// Times one factor. The load that is there without cars is not scaled.
 pub(super) fn shrink(grid: &Grid, bounds: &Bounds<'_>, amps: &mut [f64], work: &mut Work) {
-    work.load(grid, amps);
+    work.load_plugged(grid, amps);
     let factor = work.flows.iter().enumerate().map(|(limit, &flow)| crossing(bounds, limit, Flow::default(), flow));
     let factor = factor.fold(1.0, f64::min);
-    for amps in amps.iter_mut() {
-        *amps *= factor;
+    for &station in &work.plugged {
+        amps[station as usize] *= factor;
     }
-    work.load(grid, amps);
+    work.load_plugged(grid, amps);
 }
 
 /// Lets all positive commands rise from 0 with speeds `work.weights`, each up to itself; who is part of a limit that
 /// is reached stops. What is given back to the grid is there from the beginning.
 pub fn raise(grid: &Grid, bounds: &Bounds<'_>, amps: &mut [f64], work: &mut Work) {
     let mut any_back = false;
-    for (station, amps) in amps.iter_mut().enumerate() {
-        work.keys[station] = *amps;
-        work.rising[station] = *amps > 0.0 && work.weights[station] > 0.0;
-        any_back |= *amps < 0.0;
-        *amps = amps.min(0.0);
+    for &station in &work.plugged {
+        let station = station as usize;
+        let wish = amps[station];
+        work.keys[station] = wish;
+        work.rising[station] = wish > 0.0 && work.weights[station] > 0.0;
+        any_back |= wish < 0.0;
+        amps[station] = wish.min(0.0);
     }
     if any_back {
         shrink(grid, bounds, amps, work);
@@ -189,7 +214,8 @@ pub fn raise(grid: &Grid, bounds: &Bounds<'_>, amps: &mut [f64], work: &mut Work
     loop {
         work.slopes.fill(0.0);
         let mut most = f64::INFINITY;
-        for station in 0..amps.len() {
+        for &station in &work.plugged {
+            let station = station as usize;
             if work.rising[station] {
                 let weight = work.weights[station];
                 work.slopes[grid.class[station] as usize] += weight;
@@ -206,7 +232,8 @@ pub fn raise(grid: &Grid, bounds: &Bounds<'_>, amps: &mut [f64], work: &mut Work
             flow.re += time * slope.re;
             flow.im += time * slope.im;
         }
-        for station in 0..amps.len() {
+        for &station in &work.plugged {
+            let station = station as usize;
             if work.rising[station] {
                 let weight = work.weights[station];
                 let reached = (work.keys[station] - amps[station]) / weight <= time;
@@ -232,12 +259,14 @@ fn within(grid: &Grid, limit: usize, station: usize) -> bool {
 
 /// One station after the other, each as much of its command as the ones before leave.
 fn one_by_one(grid: &Grid, bounds: &Bounds<'_>, amps: &mut [f64], work: &mut Work) {
-    for (key, amps) in work.keys.iter_mut().zip(amps.iter_mut()) {
-        *key = *amps;
-        *amps = amps.min(0.0);
+    for &station in &work.plugged {
+        let station = station as usize;
+        work.keys[station] = amps[station];
+        amps[station] = amps[station].min(0.0);
     }
     shrink(grid, bounds, amps, work);
-    for station in 0..amps.len() {
+    for index in 0..work.plugged.len() {
+        let station = work.plugged[index] as usize;
         if work.keys[station] > 0.0 {
             amps[station] = most_in(grid, bounds, grid.class[station], work.keys[station], work);
             work.add(grid, grid.class[station], amps[station]);
@@ -273,9 +302,9 @@ impl Quantisation {
             return;
         }
         let mut moved = false;
-        for (station, amps) in grid.stations.iter().zip(amps.iter_mut()) {
+        for &station in &work.plugged {
+            let (pilots, amps) = (grid.stations[station as usize].pilots, &mut amps[station as usize]);
             if *amps > 0.0 {
-                let pilots = station.pilots;
                 let next = if self == Quantisation::Nearest { pilots.nearest(*amps) } else { pilots.floor(*amps) };
                 moved |= next != *amps;
                 *amps = next;
@@ -289,20 +318,28 @@ impl Quantisation {
 
 /// Raises stations to their next allowed current where it is within their wish and the limits.
 fn hand_out(grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], work: &mut Work) {
-    work.load(grid, amps);
+    work.load_plugged(grid, amps);
     if !bounds.all_hold(&work.flows) {
         return;
     }
-    for (index, station) in grid.stations.iter().enumerate() {
-        let class = grid.class[index];
+    // What did not fit in a class does not fit later in the step, unless something was added since.
+    work.refused.fill((f64::NAN, 0));
+    let mut added = 0;
+    for at in 0..work.plugged.len() {
+        let index = work.plugged[at] as usize;
+        let (station, class) = (&grid.stations[index], grid.class[index]);
         while !station.pilots.continuous() && amps[index] >= 0.0 {
             let next = station.pilots.above(amps[index], 0.0);
-            if next > wish[index] + super::pilots::PILOT_TOLERANCE
-                || !work.fits(grid, bounds, class, next - amps[index])
-            {
+            let more = next - amps[index];
+            if next > wish[index] + super::pilots::PILOT_TOLERANCE || work.refused[class as usize] == (more, added) {
                 break;
             }
-            work.add(grid, class, next - amps[index]);
+            if !work.fits(grid, bounds, class, more) {
+                work.refused[class as usize] = (more, added);
+                break;
+            }
+            work.add(grid, class, more);
+            added += 1;
             amps[index] = next;
         }
     }

@@ -284,8 +284,8 @@ impl<'a> Paid<'a> {
             Reward::Ev2GymProfit { overload, .. } => -overload.get() * over_kw,
             Reward::Chargax { excess, .. } => -excess.get() * outcome.excess,
             Reward::Tracking => {
-                let potential: f64 =
-                    (room.high.iter().zip(&site.grid.stations)).map(|(amps, station)| amps * station.kw_per_amp).sum();
+                let kw = |&station: &u32| room.high[station as usize] * site.grid.stations[station as usize].kw_per_amp;
+                let potential: f64 = room.work.plugged.iter().map(kw).sum();
                 let missing = signals.at(&signals.setpoint, meter.day, t).min(potential) - meter.power_kw;
                 -missing * missing
             }

@@ -30,4 +30,6 @@ pub struct BatterySpec {
     pub capacity_kwh: f64,
     /// What it holds on arrival.
     pub start_kwh: f64,
+    /// State of charge above which it slows down, where the source knows it.
+    pub slows_from: Option<f64>,
 }

@@ -31,6 +31,10 @@ pub struct Bay {
     pub amps: f64,
     /// Current that was offered in the last step.
     pub pilot: f64,
+    /// State of charge above which the battery slows down; below 0: that of [`Cells`].
+    pub slows_from: f64,
+    /// How far below the station's largest current rules believe the car to stay, by [`ramp_down`].
+    pub refused: f64,
     /// Index of the session, counted from 1; 0: nobody is here.
     pub session: u32,
     /// Step in which the car came.
@@ -65,6 +69,8 @@ pub struct Stay {
     pub start_kwh: f64,
     /// Largest power of the car.
     pub most_kw: f64,
+    /// State of charge above which the battery slows down; below 0: that of [`Cells`].
+    pub slows_from: f64,
     /// Energy it got until it left, less what it gave.
     pub delivered_kwh: f64,
     /// Step in which it comes.
@@ -133,6 +139,45 @@ pub struct Meter {
     pub power_kw: f64,
     /// What batteries lost, as shares of their capacity.
     pub wear: f64,
+    /// Which of the first 64 stations have a car, a bit each.
+    pub taken: u64,
+    /// The step before which no car leaves.
+    pub leaves: u32,
+    /// Nothing.
+    pub spare: u32,
+}
+
+/// Stations that [`Meter::taken`] tells of.
+const BITS: usize = u64::BITS as usize;
+
+impl Meter {
+    /// Stations that have a car, in the order of registration.
+    #[inline]
+    pub fn plugged(&self, bays: &[Bay], mut each: impl FnMut(usize)) {
+        let mut taken = self.taken;
+        while taken != 0 {
+            each(taken.trailing_zeros() as usize);
+            taken &= taken - 1;
+        }
+        for (station, bay) in bays.iter().enumerate().skip(BITS) {
+            if bay.session != 0 {
+                each(station);
+            }
+        }
+    }
+
+    fn take(&mut self, station: usize, departure: u32) {
+        self.leaves = self.leaves.min(departure);
+        if station < BITS {
+            self.taken |= 1 << station;
+        }
+    }
+
+    fn free(&mut self, station: usize) {
+        if station < BITS {
+            self.taken &= !(1 << station);
+        }
+    }
 }
 
 impl Stay {
@@ -143,6 +188,7 @@ impl Stay {
             capacity_kwh,
             start_kwh,
             most_kw,
+            slows_from: session.battery.and_then(|battery| battery.slows_from).unwrap_or(-1.0),
             delivered_kwh: 0.0,
             arrival: session.arrival,
             departure: session.departure,
@@ -177,28 +223,72 @@ pub struct Cells {
     pub least_share: f64,
     /// Share of the energy from the grid that is stored.
     pub charging: f64,
+    /// The same by the current that is offered, in whole ampere; the last entry stands for larger ones.
+    pub by_amps: Option<[f32; AMPS]>,
     /// Share of the stored energy that comes back.
     pub discharging: f64,
+    /// Whether rules learn from what cars took what they take at most.
+    pub ramp_down: bool,
 }
+
+/// The most that a car is believed to take, after it was offered `pilot` and took `amps`: the estimator of ACN-Sim (Lee et al.,
+/// *Adaptive Charging Networks*, IEEE TSG 2021). `bound`: what was believed before; `most`: the station's largest current.
+pub fn ramp_down(bound: f64, pilot: f64, amps: f64, most: f64) -> f64 {
+    const NOTICED_AMPS: f64 = 1.0;
+    let bound = if pilot - amps > NOTICED_AMPS {
+        amps + NOTICED_AMPS
+    } else if bound - amps < NOTICED_AMPS {
+        bound + NOTICED_AMPS
+    } else {
+        bound
+    };
+    bound.clamp(0.0, most)
+}
+
+/// Currents that efficiencies are told apart by, from 0 A.
+pub const AMPS: usize = 65;
 
 impl Default for Cells {
     fn default() -> Self {
-        Cells { taper: Taper::Never, most_back_kw: 0.0, least_share: 0.0, charging: 1.0, discharging: 1.0 }
+        Cells {
+            taper: Taper::Never,
+            most_back_kw: 0.0,
+            least_share: 0.0,
+            charging: 1.0,
+            by_amps: None,
+            discharging: 1.0,
+            ramp_down: false,
+        }
     }
 }
 
 impl Cells {
-    /// The battery of a car.
+    /// What of the energy is stored at a current.
+    #[inline]
+    pub fn charging(&self, amps: f64) -> f64 {
+        match &self.by_amps {
+            None => self.charging,
+            Some(table) => f64::from(table[(amps as usize).min(AMPS - 1)]),
+        }
+    }
+
+    /// The battery of a car, at the current that it is offered.
     #[inline]
     pub fn battery(&self, bay: &Bay) -> Battery {
+        let from = |site: f64| if bay.slows_from < 0.0 { site } else { bay.slows_from };
+        let taper = match self.taper {
+            Taper::Never => Taper::Never,
+            Taper::Smooth { from: site, haste } => Taper::Smooth { from: from(site), haste },
+            Taper::Stepwise { from: site } => Taper::Stepwise { from: from(site) },
+        };
         Battery {
             capacity_kwh: bay.capacity_kwh,
             most_kw: bay.most_kw,
             most_back_kw: self.most_back_kw,
             least_share: self.least_share,
-            charging: self.charging,
+            charging: self.charging(bay.pilot),
             discharging: self.discharging,
-            taper: self.taper,
+            taper,
         }
     }
 }
@@ -277,24 +367,30 @@ pub struct Outcome {
 /// Empties a lane and plugs in who is there from the beginning. The stays are those of the day already.
 pub fn start(day: u32, sessions: u32, lane: &mut Lane<'_>) {
     lane.bays.fill(Bay::zeroed());
-    *lane.meter = Meter { day, sessions, ..Meter::zeroed() };
+    *lane.meter = Meter { day, sessions, leaves: u32::MAX, ..Meter::zeroed() };
     arrive(lane);
 }
 
 impl Site {
-    /// Turns the commands in `room.amps` into ones that stations can offer and the grid can carry.
-    pub fn settle(&self, bays: &[Bay], room: &mut Room) {
+    /// Turns the commands in `room.amps` into ones that stations can offer and the grid can carry. What stands there for
+    /// stations without a car means nothing afterwards.
+    pub fn settle(&self, bays: &[Bay], meter: &Meter, room: &mut Room) {
         let Room { low, high, amps, most, offset, work } = room;
         let bounds = Bounds { most, offset };
         self.share_posts(amps);
-        for (index, (bay, station)) in bays.iter().zip(&self.grid.stations).enumerate() {
-            [low[index], high[index]] = self.range(index, bay);
+        work.plugged.clear();
+        meter.plugged(bays, |station| work.plugged.push(station as u32));
+        for &index in &work.plugged {
+            let index = index as usize;
+            let station = &self.grid.stations[index];
+            [low[index], high[index]] = self.range(index, &bays[index]);
             // A command that is no number is none.
             let wish = if amps[index].is_nan() { 0.0 } else { amps[index] };
             // The nearest commands are those nearest to what was asked for, not to what the cars could take of it.
-            let nearest = self.projection == Projection::L2 && bay.session != 0;
-            let [least, most] =
-                if nearest { [-station.most_back, station.pilots.most] } else { [low[index], high[index]] };
+            let [least, most] = match self.projection {
+                Projection::L2 => [-station.most_back, station.pilots.most],
+                _ => [low[index], high[index]],
+            };
             amps[index] = wish.max(least).min(most);
         }
         self.projection.apply(&self.grid, &bounds, low, high, amps, work);
@@ -338,22 +434,25 @@ impl Site {
         }
     }
 
-    /// Charges for one step with the settled commands in `room.amps`.
+    /// Charges for one step with the commands in `room.amps` that were [settled](Self::settle) for these bays.
     pub fn charge(&self, lane: &mut Lane<'_>, room: &mut Room) -> Outcome {
         let Room { amps, most, offset, work, .. } = room;
-        work.load(&self.grid, amps);
+        work.load_plugged(&self.grid, amps);
         let excess = self.grid.excess(&work.flows, &Bounds { most, offset });
         let mut outcome = Outcome { excess, ..Outcome::default() };
-        for ((station, bay), &pilot) in self.grid.stations.iter().zip(lane.bays.iter_mut()).zip(&*amps) {
-            if bay.session == 0 {
-                continue;
-            }
+        for &index in &work.plugged {
+            let (station, bay) = (&self.grid.stations[index as usize], &mut lane.bays[index as usize]);
+            let pilot = amps[index as usize];
             bay.pilot = pilot;
             let battery = self.cells.battery(bay);
             let (energy, stored) = battery.follow(bay.stored_kwh, pilot * station.kw_per_amp, self.hours);
             bay.stored_kwh = stored;
             bay.missing_kwh -= energy;
             bay.amps = energy / (station.kw_per_amp * self.hours);
+            if self.cells.ramp_down {
+                let most = station.pilots.most;
+                bay.refused = most - ramp_down(most - bay.refused, pilot, bay.amps, most);
+            }
             outcome.amps += bay.amps;
             outcome.energy_kwh += energy.max(0.0);
             outcome.back_kwh -= energy.min(0.0);
@@ -370,15 +469,25 @@ impl Site {
 /// Moves the clock: who leaves at the step to come, then who comes.
 pub fn tick(lane: &mut Lane<'_>) {
     lane.meter.t += 1;
+    if lane.meter.leaves <= lane.meter.t {
+        leave(lane);
+    }
+    arrive(lane);
+}
+
+fn leave(lane: &mut Lane<'_>) {
     let t = lane.meter.t;
-    for bay in lane.bays.iter_mut() {
-        if bay.session != 0 && bay.departure <= t {
+    lane.meter.leaves = u32::MAX;
+    for (station, bay) in lane.bays.iter_mut().enumerate().filter(|(_, bay)| bay.session != 0) {
+        if bay.departure <= t {
             let stay = &mut lane.stays[bay.session as usize - 1];
             (stay.delivered_kwh, stay.status) = (bay.delivered_kwh(), GONE);
             *bay = Bay::zeroed();
+            lane.meter.free(station);
+        } else {
+            lane.meter.leaves = lane.meter.leaves.min(bay.departure);
         }
     }
-    arrive(lane);
 }
 
 fn arrive(lane: &mut Lane<'_>) {
@@ -419,6 +528,7 @@ fn come(index: usize, t: u32, lane: &mut Lane<'_>) {
         return;
     };
     (stay.status, stay.station) = (PLUGGED, station as u32);
+    lane.meter.take(station, stay.departure);
     lane.bays[station] = Bay {
         requested_kwh: stay.requested_kwh,
         missing_kwh: stay.requested_kwh,
@@ -427,6 +537,8 @@ fn come(index: usize, t: u32, lane: &mut Lane<'_>) {
         most_kw: stay.most_kw,
         amps: 0.0,
         pilot: 0.0,
+        slows_from: stay.slows_from,
+        refused: 0.0,
         session: index as u32 + 1,
         arrival: stay.arrival,
         departure: stay.departure,

@@ -47,7 +47,7 @@ impl Look<'_> {
 
     /// The most that is worth offering.
     pub fn most(&self, station: usize) -> f64 {
-        self.missing_amps(station).min(self.grid.stations[station].pilots.most)
+        self.missing_amps(station).min(self.grid.stations[station].pilots.most - self.bays[station].refused)
     }
 
     /// Steps until the announced departure; negative for who is overdue.
@@ -82,4 +82,12 @@ impl Rule for Everything {
             amps[station] = look.grid.stations[station].pilots.floor(look.most(station));
         }
     }
+}
+
+/// Nobody gets anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Rule for Nothing {
+    fn offer(&self, _: &Look<'_>, _: &[u32], _: &mut [f64], _: &mut Work) {}
 }

@@ -3,7 +3,7 @@
 use super::level::{Level, Rising};
 use super::round_robin::InTurn;
 use super::sorted::{Latest, Order, Promise, Sorted};
-use super::{Everything, Rule};
+use super::{Everything, Nothing, Rule};
 use crate::ev_charging::action::Actors;
 use crate::ev_charging::dynamics::Charging;
 use crate::ev_charging::{Action, Agents, EvCharging};
@@ -101,6 +101,8 @@ fn one() -> Positive {
 named! {
     /// Every car gets all it can take, whatever the limits: what happens where nobody controls. EvCharging only.
     Uncontrolled {}, "()", false, |_own| Everything;
+    /// Nobody gets anything: what is lost where nobody charges. EvCharging only.
+    Idle {}, "()", false, |_own| Nothing;
     /// Who came first is served first, each as much as is left. EvCharging only.
     FirstComeFirstServed {}, "()", false, |_own| Sorted(Order::FirstCome);
     /// Who came last is served first. EvCharging only.
@@ -109,6 +111,9 @@ named! {
     EarliestDeadlineFirst {}, "()", false, |_own| Sorted(Order::EarliestDeadline);
     /// Who can wait least is served first (LLF). EvCharging only.
     LeastLaxityFirst {}, "()", false, |_own| Sorted(Order::LeastLaxity);
+    /// Who has least time left in proportion to the time that is needed is served first (LLR; after Zeballos, Ferragut &
+    /// Paganini on how overload is shared by rules of deadlines and laxities). EvCharging only.
+    LeastLaxityRatioFirst {}, "()", false, |_own| Sorted(Order::LeastLaxityRatio);
     /// Who needs longest is served first (LRPT). EvCharging only.
     LargestRemainingTimeFirst {}, "()", false, |_own| Sorted(Order::LargestRemainingTime);
     /// Who has got the smallest share of its request is served first. EvCharging only.

@@ -19,6 +19,8 @@ pub enum Order {
     EarliestDeadline,
     /// Who can wait least.
     LeastLaxity,
+    /// Who has least time left in proportion to the time that is needed.
+    LeastLaxityRatio,
     /// Who needs the longest.
     LargestRemainingTime,
     /// Who has got the smallest share of its request.
@@ -52,6 +54,9 @@ impl Order {
             Order::LastCome => -f64::from(bay.arrival),
             Order::EarliestDeadline => f64::from(bay.est_departure),
             Order::LeastLaxity => look.laxity(station),
+            Order::LeastLaxityRatio => {
+                look.steps_left(station) * look.grid.stations[station].pilots.most / look.missing_amps(station)
+            }
             Order::LargestRemainingTime => -look.missing_amps(station) / look.grid.stations[station].pilots.most,
             Order::LeastServed => -bay.missing_kwh / bay.requested_kwh,
             Order::Random => f64::from(words[station]),

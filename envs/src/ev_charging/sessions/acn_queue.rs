@@ -7,7 +7,7 @@
 use super::intake::{Intake, Places, Stay};
 use crate::ev_charging::calendar::Day;
 use crate::ev_charging::reading::Flaws;
-use crate::ev_charging::reading::json::At;
+use crate::ev_charging::reading::json::{At, field};
 use crate::ev_charging::session::BatterySpec;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -133,7 +133,19 @@ impl Queue {
         let battery = At { value: self.object(battery_id, &ev.place("_battery"), "Battery", flaws)?, path: &path };
         let max_kw = battery.number("_max_power", flaws);
         let (capacity, start) = (battery.number("_capacity", flaws), battery.number("_init_charge", flaws));
-        let spec = BatterySpec { capacity_kwh: capacity?, start_kwh: start? };
+        // Only a `Linear2StageBattery` has it.
+        let slows_from = match field(battery.value, "_transition_soc") {
+            Some(_) => {
+                let share = battery.number("_transition_soc", flaws)?;
+                if !(0.0..1.0).contains(&share) {
+                    battery.flaw("_transition_soc", "a share from 0 to below 1 would do", flaws);
+                    return None;
+                }
+                Some(share)
+            }
+            None => None,
+        };
+        let spec = BatterySpec { capacity_kwh: capacity?, start_kwh: start?, slows_from };
         if !(spec.capacity_kwh > 0.0 && (0.0..=spec.capacity_kwh).contains(&spec.start_kwh)) {
             battery.flaw(
                 "_init_charge",

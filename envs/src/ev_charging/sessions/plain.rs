@@ -96,7 +96,7 @@ fn battery(row: &Row<'_, '_>, flaws: &mut Flaws) -> Option<Option<BatterySpec>> 
     match (capacity?, start?) {
         (None, None) => Some(None),
         (Some(capacity_kwh), Some(start_kwh)) if (0.0..=capacity_kwh).contains(&start_kwh) => {
-            Some(Some(BatterySpec { capacity_kwh, start_kwh }))
+            Some(Some(BatterySpec { capacity_kwh, start_kwh, slows_from: None }))
         }
         (Some(capacity), Some(start)) => {
             row.flaw(START, format!("found {start} kWh"), &format!("from 0 to the battery's {capacity} kWh"), flaws);

@@ -46,7 +46,7 @@ fn run(
         room.amps.fill(0.0);
         let look = Look { grid, bounds, bays: &bays, t, hours: HOURS };
         rule.offer(&look, &words, &mut room.amps, &mut room.work);
-        site.settle(&bays, &mut room);
+        site.settle(&bays, &meter, &mut room);
         let mut lane = Lane { bays: &mut bays, stays: &mut stays, meter: &mut meter };
         each(t, site.charge(&mut lane, &mut room));
         step::tick(&mut lane);

@@ -89,10 +89,10 @@ fn every_format_tells_of_the_same_stays() {
 #[test]
 fn what_a_format_knows_is_kept() {
     let plain = read(Format::Plain, PLAIN).unwrap().episodes.remove(0);
-    assert_eq!(plain[0].battery, Some(BatterySpec { capacity_kwh: 40.0, start_kwh: 12.0 }));
+    assert_eq!(plain[0].battery, Some(BatterySpec { capacity_kwh: 40.0, start_kwh: 12.0, slows_from: None }));
     assert_eq!((plain[0].max_kw, plain[0].operator, plain[1].max_kw), (Some(7.2), 1, None));
     let queue = read(queue(), ACN_QUEUE).unwrap().episodes.remove(0);
-    assert_eq!(queue[2].battery, Some(BatterySpec { capacity_kwh: 24.0, start_kwh: 20.0 }));
+    assert_eq!(queue[2].battery, Some(BatterySpec { capacity_kwh: 24.0, start_kwh: 20.0, slows_from: Some(0.8) }));
     assert_eq!(queue[0].max_kw, Some(6.6));
     for format in [Format::SustainGym { energy: Energy::Requested }, Format::AcnData { energy: Energy::Requested }] {
         let text = if matches!(format, Format::AcnData { .. }) { ACN_DATA } else { SUSTAIN_GYM };

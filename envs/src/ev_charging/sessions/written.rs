@@ -8,7 +8,7 @@ use super::{Format, Rules, import};
 use crate::ev_charging::calendar::Clock;
 use crate::ev_charging::session::{BatterySpec, Session};
 use isonomy_engine::problem::Problem;
-use isonomy_engine::quantity::{NonNegative, Positive};
+use isonomy_engine::quantity::{NonNegative, Positive, Probability};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -98,6 +98,9 @@ pub struct Car {
     /// What it holds on arrival, kWh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_kwh: Option<NonNegative>,
+    /// State of charge above which it slows down, where that differs from the environment's batteries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slows_from: Option<Probability>,
     /// The most that the car takes, kW.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_kw: Option<Positive>,
@@ -258,6 +261,7 @@ impl Car {
             claimed: session.claimed,
             battery_kwh: session.battery.map(|battery| positive(battery.capacity_kwh)),
             start_kwh: session.battery.and_then(|battery| NonNegative::new(battery.start_kwh)),
+            slows_from: session.battery.and_then(|battery| Probability::new(battery.slows_from?)),
             max_kw: session.max_kw.map(positive),
             operator: session.operator,
         }
@@ -265,10 +269,11 @@ impl Car {
 
     fn session(&self, stations: &[String]) -> Session {
         let index = |name: &String| stations.iter().position(|station| station == name);
-        let battery = self
-            .battery_kwh
-            .zip(self.start_kwh)
-            .map(|(capacity, start)| BatterySpec { capacity_kwh: capacity.get(), start_kwh: start.get() });
+        let battery = self.battery_kwh.zip(self.start_kwh).map(|(capacity, start)| BatterySpec {
+            capacity_kwh: capacity.get(),
+            start_kwh: start.get(),
+            slows_from: self.slows_from.map(Probability::get),
+        });
         Session {
             arrival: self.arrival,
             departure: self.departure,
@@ -315,6 +320,12 @@ fn check_cars(path: &str, cars: &[Car], clock: &Clock, stations: &[String]) -> V
                 add("battery_kwh", "goes with `start_kwh`".to_owned(), "give both or neither".to_owned());
             }
             _ => {}
+        }
+        if car.slows_from.is_some() && car.battery_kwh.is_none() {
+            add("slows_from", "goes with `battery_kwh`".to_owned(), "give both or neither".to_owned());
+        }
+        if car.slows_from.is_some_and(|share| share.get() == 1.0) {
+            add("slows_from", "is full".to_owned(), "a share below 1 would do".to_owned());
         }
         if problems.len() >= MOST_LISTED {
             break;

@@ -1,5 +1,6 @@
 use super::near;
 use crate::ev_charging::battery::{Battery, Taper, sized, wear};
+use crate::ev_charging::step::{AMPS, Bay, Cells, ramp_down};
 
 const VOLTS: f64 = 208.0;
 const HOURS: f64 = 1.0 / 12.0;
@@ -107,4 +108,36 @@ fn a_battery_sized_by_its_stay() {
     let (got, _) = battery(24.0, 6.656, SMOOTH).follow(stored, 6.656, 2.0);
     assert!(near(got, 10.0, 1e-6), "{stored} kWh at the start: {got} kWh");
     assert!(sized(50.0, 1.0, 6.656, 0.8).is_none());
+}
+
+#[test]
+fn efficiencies_by_current_and_tapers_by_car() {
+    let mut by_amps = [0.8; AMPS];
+    by_amps[16..].fill(0.9);
+    let cells = Cells { taper: Taper::Smooth { from: 0.8, haste: 1.0 }, by_amps: Some(by_amps), ..Cells::default() };
+    let bay = Bay { capacity_kwh: 40.0, most_kw: 6.656, slows_from: -1.0, ..Bay::default() };
+    for (pilot, share) in [(6.0, 0.8), (15.9, 0.8), (16.0, 0.9), (80.0, 0.9)] {
+        let (given, stored) = cells.battery(&Bay { pilot, ..bay }).follow(10.0, 2.0, 0.5);
+        assert!(near(given, 1.0, 1e-12) && near(stored - 10.0, share, 1e-6), "{pilot} A: {stored}");
+    }
+    assert_eq!(cells.battery(&bay).taper, cells.taper);
+    let own = cells.battery(&Bay { slows_from: 0.5, ..bay }).taper;
+    assert_eq!(own, Taper::Smooth { from: 0.5, haste: 1.0 });
+    // A site of ideal batteries knows no taper.
+    assert_eq!(Cells::default().battery(&Bay { slows_from: 0.5, ..bay }).taper, Taper::Never);
+}
+
+/// The rule of ACN-Sim: a car that takes 1 A less than it is offered is believed to take 1 A more than it did at most.
+#[test]
+fn what_a_car_takes_is_learnt_from_what_it_took() {
+    for (bound, pilot, amps, next) in [
+        (32.0, 32.0, 32.0, 32.0),
+        (32.0, 32.0, 20.0, 21.0),
+        (21.0, 21.0, 20.5, 22.0),
+        (21.0, 21.0, 19.9, 20.9),
+        (31.5, 31.5, 31.5, 32.0),
+        (32.0, 0.0, 0.0, 32.0),
+    ] {
+        assert_eq!(ramp_down(bound, pilot, amps, 32.0), next, "{bound}, {pilot}, {amps}");
+    }
 }

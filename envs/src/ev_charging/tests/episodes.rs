@@ -59,7 +59,7 @@ impl Watched {
         let bounds = Bounds { most, offset };
         amps.fill(0.0);
         rule.offer(&Look { grid: &site.grid, bounds, bays, t: meter.t, hours: HOURS }, words, amps, work);
-        site.settle(bays, room);
+        site.settle(bays, meter, room);
         let mut lane = Lane { bays, stays, meter };
         site.charge(&mut lane, room);
         step::tick(&mut lane);

@@ -4,6 +4,7 @@ use super::near;
 use crate::ev_charging::EvCharging;
 use isonomy_engine::controller::{Controller, Rule};
 use isonomy_engine::environment::Environment;
+use isonomy_engine::figure::Drawn;
 use isonomy_engine::noise::Phase;
 use isonomy_engine::sim::{Setup, Sim};
 use std::collections::BTreeMap;
@@ -73,6 +74,36 @@ fn fairness_on_the_real_day() {
     }
 }
 
+/// What a report shows of the first day of a lane under a rule.
+fn drawn(environment: &dyn Environment, rule: &str) -> Drawn {
+    let controller: Box<dyn Controller> = options().from_str(rule).unwrap_or_else(|error| panic!("{rule}: {error}"));
+    let setup = Setup { lanes: 1, seed: 5, phase: Phase::Training, threads: 1, device: None };
+    let mut sim = Sim::new(environment, Vec::new(), setup).expect("it fits");
+    assert!(sim.set_rule(&controller.rule(environment)));
+    sim.draw().expect("there is something to see")
+}
+
+#[test]
+fn what_is_drawn_is_what_is_measured() {
+    let (day, rule) = (real_day(), "{\"EarliestDeadlineFirst\": ()}");
+    let (got, drawn) = (measures(&*day, rule, 1), drawn(&*day, rule));
+    assert!(drawn.metrics.iter().all(|name| got.contains_key(name)), "{:?}", drawn.metrics);
+    let curve = |title: &str, name: &str| {
+        let figure = drawn.figures.iter().find(|figure| figure.title == title).expect(title);
+        &figure.curves.iter().find(|curve| curve.name == name).expect(name).points
+    };
+    let kwh: f64 = curve("Power by phase", "phase 0").iter().map(|(_, kw)| kw / 12.0).sum();
+    assert!(near(kwh, got["energy_kwh"], 1e-9), "cars draw power in the step with which they leave, too: {kwh}");
+    assert!(curve("Power by phase", "limit").iter().all(|(_, kw)| near(*kw, 20.0, 1e-9)));
+    let fullest = curve("How full the limits are", "site").iter().map(|(_, share)| *share).fold(0.0, f64::max);
+    assert!(near(fullest, 5.0 * got["peak_kw"], 1e-6) && fullest < 100.01, "{fullest}");
+    let served = curve("Who was served how well", "served share");
+    assert_eq!((served.len(), served[0].1), (40, got["served_min"]));
+    let lorenz = curve("Lorenz curve of served shares", "served share");
+    let area: f64 = lorenz.windows(2).map(|ends| 0.5 * (ends[0].1 + ends[1].1) * (ends[1].0 - ends[0].0)).sum();
+    assert!(near(1.0 - 2.0 * area, got["gini"], 1e-9));
+}
+
 #[test]
 fn every_rule_runs_on_phases_and_with_discrete_stations() {
     let site = "(network: Office001(transformer_kw: 20), step_minutes: 15, batteries: (model: TwoStage(), unknown: Kwh(60)),
@@ -91,6 +122,7 @@ fn every_rule_runs_on_phases_and_with_discrete_stations() {
             "LastComeFirstServed",
             "EarliestDeadlineFirst",
             "LeastLaxityFirst",
+            "LeastLaxityRatioFirst",
             "LargestRemainingTimeFirst",
             "LeastServedFirst",
             "RandomOrder",
@@ -110,6 +142,34 @@ fn every_rule_runs_on_phases_and_with_discrete_stations() {
             assert!(got["cost"] > 15.0 * got["peak_kw"] && near(got["carbon_kg"], 0.4 * got["energy_kwh"], 1e-5));
         }
     }
+}
+
+#[test]
+fn sites_where_nobody_could_ever_charge_are_refused() {
+    let cars = "sessions: Listed([(arrival: 1, departure: 9, requested_kwh: 5)])";
+    for (site, path, words) in [
+        ("network: Caltech(transformer_kw: 2)", "network", "and the same holds for 53 other stations"),
+        (
+            "network: Custom(stations: [(name: \"a\", evse: ClipperCreek), (name: \"b\")],
+                limits: [(name: \"x\", most: Amps(5), terms: {\"a\": 1, \"b\": 1})])",
+            "network",
+            "station \"a\" could ever charge: it offers 8 A or more, and limit \"x\" is 5.0000 A",
+        ),
+        (
+            "network: Simple(kw: 20, stations: 3), transformer: (kw: Constant(10), load: Constant(50))",
+            "transformer.load",
+            "no car could ever charge",
+        ),
+    ] {
+        let problems = read(&format!("({site}, {cars})")).check();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].path == path && problems[0].message.contains(words), "{problems:?}");
+    }
+    let night = "transformer: (kw: Constant(10), load: Steps([50, 0, 50])), steps: 3";
+    assert_eq!(
+        read(&format!("(network: Simple(kw: 20, stations: 3), {night}, {cars})").replace("9,", "3,")).check(),
+        []
+    );
 }
 
 #[test]
