@@ -1,6 +1,5 @@
 //! `isonomy replay RUN`
 
-use super::run::MeansArgs;
 use super::{Failure, Outcome, print};
 use isonomy_engine::noise::Phase;
 use isonomy_engine::record;
@@ -20,8 +19,9 @@ pub(super) struct Args {
     /// A copy of the environment to show, from 0; can be given several times
     #[arg(long = "lane", value_name = "LANE", default_value = "0")]
     lanes: Vec<usize>,
-    #[command(flatten)]
-    means: MeansArgs,
+    /// Threads that share the lanes; all there are if not given
+    #[arg(long)]
+    threads: Option<std::num::NonZeroUsize>,
 }
 
 pub(super) fn replay(args: Args) -> Result<Outcome, Failure> {
@@ -33,7 +33,8 @@ pub(super) fn replay(args: Args) -> Result<Outcome, Failure> {
         return Err(format!("{name} cannot be shown moving; `isonomy report` shows what its groups earned").into());
     }
     // A device moves the same lanes to the same places; what is looked at here are the processor's columns.
-    let mut run = Run::new(loaded.scenario, Means { threads: args.means.threads(), device: None })?;
+    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    let mut run = Run::new(loaded.scenario, Means { threads, device: None })?;
     let mut who = "the rule of the scenario".to_owned();
     if run.learns() {
         who = "the policy before it learned anything".to_owned();

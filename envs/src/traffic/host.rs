@@ -126,8 +126,8 @@ impl LaneDynamics for Streets {
 
     fn measure(&self, state: Shared<'_, Self>, measures: &mut [f64]) {
         let shown = self.shown(state);
-        let numbers = Summary::of(&self.world, shown).numbers(&self.world, shown);
-        for (measure, (_, number)) in measures.iter_mut().zip(numbers) {
+        let summary = Summary::of(&self.world, shown);
+        for (measure, (_, number)) in measures.iter_mut().zip(summary.numbers(&self.world, shown)) {
             *measure = number;
         }
     }

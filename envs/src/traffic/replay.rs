@@ -4,7 +4,7 @@
 //! the vehicle waits the line is level, to the step. The page (`replay.html`) draws the rest from them.
 
 use super::host::Columns;
-use super::network::{Network, Point, Turn};
+use super::network::{Crossing, Network, Point, Turn};
 use super::queue::Model;
 use super::state::{NONE, Shown};
 use super::world::World;
@@ -93,15 +93,6 @@ impl Replay for Traffic {
         let streets = Streets::new(self, world.clone());
         let (paths, path_of) = paths(world);
         let network = &world.network;
-        let crossing = |crossing: &super::network::Crossing| CrossingData {
-            name: &crossing.name,
-            light: crossing.phases.len() > 1,
-            movements: (crossing.movements.start, crossing.movements.end),
-            phases: network.phases[crossing.phases.start as usize..crossing.phases.end as usize]
-                .iter()
-                .map(|phase| (0..phase.green.len()).filter(|&movement| phase.green[movement]).collect())
-                .collect(),
-        };
         let turn = |turn: Turn| Turn::ALL.iter().position(|&known| known == turn).unwrap_or_default();
         let data = Data {
             caption: Captioned { scenario: &caption.scenario, about: &caption.about, episodes: &caption.episodes },
@@ -128,7 +119,7 @@ impl Replay for Traffic {
                     (movement.crossing, turn(movement.turn), movement.links.start, movement.links.end)
                 })
                 .collect(),
-            crossings: network.crossings.iter().map(crossing).collect(),
+            crossings: network.crossings.iter().map(|crossing| CrossingData::of(network, crossing)).collect(),
             kinds: world
                 .demand
                 .kinds
@@ -141,6 +132,19 @@ impl Replay for Traffic {
         // Nothing in a name may end the script element that the data stands in.
         let json = serde_json::to_string(&data).unwrap_or_default().replace('<', "\\u003c");
         PAGE.replacen("@DATA@", &json, 1)
+    }
+}
+
+impl<'d> CrossingData<'d> {
+    fn of(network: &Network, crossing: &'d Crossing) -> Self {
+        let phases = &network.phases[crossing.phases.start as usize..crossing.phases.end as usize];
+        let free = |green: &[bool]| (0..green.len()).filter(|&movement| green[movement]).collect();
+        CrossingData {
+            name: &crossing.name,
+            light: crossing.phases.len() > 1,
+            movements: (crossing.movements.start, crossing.movements.end),
+            phases: phases.iter().map(|phase| free(&phase.green)).collect(),
+        }
     }
 }
 

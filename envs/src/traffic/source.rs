@@ -205,7 +205,7 @@ macro_rules! source {
 
         impl<'de> Deserialize<'de> for $source {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(SourceVisitor(PhantomData))
+                deserializer.deserialize_any(SourceVisitor::<$source>(PhantomData))
             }
         }
 

@@ -159,10 +159,19 @@ impl Town {
     }
 }
 
-/// Half a turn at most, to the left.
-fn between(from: f64, to: f64) -> f64 {
-    (to - from + PI).rem_euclid(TAU) - PI
+/// How a movement turns from an arm of a crossing to another: straight on within an eighth of a turn.
+fn turn(from: f64, to: f64) -> Turn {
+    // To the left, from the opposite of the arm that it comes from: between minus and plus half a turn.
+    let turned = (to - from).rem_euclid(TAU) - PI;
+    match turned {
+        turned if turned > EIGHTH => Turn::Left,
+        turned if turned < -EIGHTH => Turn::Right,
+        _ => Turn::Straight,
+    }
 }
+
+/// An eighth of a turn, and what rounding may add to it.
+const EIGHTH: f64 = FRAC_PI_4 + 1e-6;
 
 impl Layout {
     fn heading(&self, from: usize, to: usize) -> f64 {
@@ -211,12 +220,7 @@ impl Layout {
         let mut comes = Vec::new();
         for (arm, &(bearing, from, _)) in arms.iter().enumerate() {
             for &(leaves, _, to) in arms.iter().filter(|other| other.1 != from) {
-                let turned = between(bearing + PI, leaves);
-                let turn = match turned {
-                    turned if turned > FRAC_PI_4 => Turn::Left,
-                    turned if turned < -FRAC_PI_4 => Turn::Right,
-                    _ => Turn::Straight,
-                };
+                let turn = turn(bearing, leaves);
                 let link = |to| LinkPlan { from: lane(turn), to, points: Vec::new(), right_of_way: None };
                 plan.movements.push(MovementPlan { turn, from, to, links: (0..3).map(link).collect() });
                 comes.push(arm);
@@ -243,7 +247,7 @@ fn phases(movements: &[MovementPlan], comes: &[usize], arms: &[(f64, usize, usiz
         }
     };
     for (turn, one) in [Turn::Straight, Turn::Left].into_iter().flat_map(|turn| (0..arms.len()).map(move |a| (turn, a))) {
-        let opposite = |other: usize| between(arms[one].0, arms[other].0).abs() > PI - FRAC_PI_4;
+        let opposite = |other: usize| self::turn(arms[one].0, arms[other].0) == Turn::Straight;
         if let Some(other) = (one + 1..arms.len()).find(|&other| opposite(other)) {
             add(&|m| movements[m].turn == turn && (comes[m] == one || comes[m] == other));
         }

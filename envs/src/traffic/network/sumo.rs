@@ -74,35 +74,34 @@ pub fn net(file: &str, text: &str, additional: &[File<'_>]) -> Read<Network> {
 }
 
 /// A light's programme.
-struct Programme<'x, 't> {
-    element: Element<'x, 't>,
+struct Programme<'x> {
     offset_s: f64,
-    /// Duration, letters and where it stands.
-    phases: Vec<(f64, &'x [u8], Element<'x, 't>)>,
+    /// Durations, and a letter for every signal.
+    phases: Vec<(f64, &'x [u8])>,
 }
 
-impl<'x, 't> Programme<'x, 't> {
-    fn read(element: Element<'x, 't>) -> Read<Self> {
-        let mut phases = Vec::new();
+impl<'x> Programme<'x> {
+    fn read(element: Element<'x, '_>) -> Read<Self> {
+        let mut phases: Vec<(f64, &[u8])> = Vec::new();
         for phase in element.all("phase") {
             let state = phase.get("state")?.as_bytes();
             if let Some(letter) = state.iter().find(|letter| !b"GgyYrRusoO".contains(letter)) {
                 let letter = char::from(*letter);
                 return Err(phase.wrong("state", format!("expected letters of GgyrusoO, found {letter:?}")));
             }
-            if let Some((_, first, _)) = phases.first()
-                && state.len() != <[u8]>::len(first)
+            if let Some((_, first)) = phases.first()
+                && state.len() != first.len()
             {
                 let message = format!("{} letters, the first phase has {}", state.len(), first.len());
                 return Err(phase.wrong("state", message));
             }
             phase.get("duration")?;
-            phases.push((phase.non_negative_or("duration", 0.0)?, state, phase));
+            phases.push((phase.non_negative_or("duration", 0.0)?, state));
         }
         if phases.iter().all(|(duration_s, ..)| *duration_s == 0.0) {
             return Err(element.error("one phase must take time"));
         }
-        Ok(Programme { element, offset_s: element.number_or("offset", 0.0)?, phases })
+        Ok(Programme { offset_s: element.number_or("offset", 0.0)?, phases })
     }
 }
 
@@ -391,7 +390,7 @@ impl<'x, 't> Plan<'x, 't> {
     }
 
     /// Roads, and crossings: a light each, then the junctions without one.
-    fn finish(mut self, programmes: &BTreeMap<&'x str, Programme<'x, 't>>) -> Read<(Vec<RoadPlan>, Vec<CrossingPlan>)> {
+    fn finish(mut self, programmes: &BTreeMap<&'x str, Programme<'x>>) -> Read<(Vec<RoadPlan>, Vec<CrossingPlan>)> {
         self.widen();
         // The light of every junction.
         let mut lights: Vec<Option<&str>> = vec![None; self.junctions.len()];
@@ -480,12 +479,12 @@ impl<'x, 't> Plan<'x, 't> {
         &self,
         plans: &mut [CrossingPlan],
         movements: &[Movements<'_, 'x, 't>],
-        programmes: &BTreeMap<&'x str, Programme<'x, 't>>,
+        programmes: &BTreeMap<&'x str, Programme<'x>>,
     ) -> Read<()> {
         let minor = |connection: &Connection<'_, '_>| {
             connection.signal.is_some_and(|(light, index)| {
                 let phases = programmes.get(light).map(|programme| programme.phases.as_slice()).unwrap_or_default();
-                let mut letters = phases.iter().map(|(_, state, _)| state[index]).filter(|&letter| goes(letter)).peekable();
+                let mut letters = phases.iter().map(|(_, state)| state[index]).filter(|&letter| goes(letter)).peekable();
                 letters.peek().is_some() && letters.all(|letter| letter != b'G')
             })
         };
@@ -518,9 +517,9 @@ impl<'x, 't> Plan<'x, 't> {
 }
 
 /// The phases of a programme for movements under these signals. Of two that give the same green a controller has one.
-fn phases(programme: &Programme<'_, '_>, signals: &[Option<usize>]) -> Vec<PhasePlan> {
+fn phases(programme: &Programme<'_>, signals: &[Option<usize>]) -> Vec<PhasePlan> {
     let mut plans: Vec<PhasePlan> = Vec::new();
-    for (duration_s, state, _) in &programme.phases {
+    for (duration_s, state) in &programme.phases {
         let free = |signal: &Option<usize>| signal.is_none_or(|index| goes(state[index]));
         let movements: Vec<usize> = (0..signals.len()).filter(|&movement| free(&signals[movement])).collect();
         let changes = state.iter().any(|letter| b"yYu".contains(letter));

@@ -21,9 +21,15 @@ impl<'t> Xml<'t> {
             Ok(document) => Ok(Xml { file, document }),
             Err(error) => {
                 let at = error.pos();
-                let (line, column) = (at.row as usize, at.col as usize);
+                let (mut line, mut column) = (at.row as usize, at.col as usize);
                 let message = match error {
-                    roxmltree::Error::DtdDetected => "a document type, which may define entities, is not read".to_owned(),
+                    roxmltree::Error::DtdDetected => {
+                        // It does not tell where.
+                        let before = text.find("<!DOCTYPE").map_or("", |begin| &text[..begin]);
+                        line = 1 + before.matches('\n').count();
+                        column = 1 + before.chars().rev().take_while(|letter| *letter != '\n').count();
+                        "a document type, which may define entities, is not read".to_owned()
+                    }
                     roxmltree::Error::NodesLimitReached => format!("more than {MOST_NODES} elements and texts"),
                     // It tells the place itself, at the end.
                     other => other.to_string().trim_end_matches(&format!(" at {}:{}", at.row, at.col)).to_owned(),

@@ -66,7 +66,7 @@ fn is_true(data: &Value, metrics: &BTreeMap<String, f64>) {
         }
         assert!(corners.len() % 2 == 0 && corners[..].chunks_exact(2).all(|corner| corner[0] > 0.0), "{row:?}");
         assert!(now <= steps && place_m <= paths[*path as usize] + 1.0, "{row:?}");
-        if place_m >= paths[*path as usize] - 1.0 {
+        if now < steps || place_m >= paths[*path as usize] - quantum {
             finished += 1.0;
             // The step in which it arrives counts for nothing, as in CityFlow.
             travelled += now - 1.0 - created;

@@ -268,16 +268,20 @@ fn hour(name: &str, controlled: bool) -> Option<(f64, f64, usize, usize)> {
 
 #[test]
 fn real_networks() {
-    for (name, lights, vehicles, trip, wait) in [
-        ("cologne1", 1, 2015, 61.30, 26.56),
-        ("cologne8", 8, 2046, 112.67, 29.04),
-        ("grid4x4", 16, 1473, 203.15, 65.52),
-        ("ingolstadt7", 7, 3031, 141.67, 75.00),
+    // What SUMO 1.28 measured with the same tables: mean trip of those who arrived, and how many these were. Its drivers
+    // change lanes and dawdle, so ours are not expected to be the same; along the corridor of Ingolstadt that matters most.
+    for (name, vehicles, trip, arrived, within) in [
+        ("cologne1", 2015, 61.30, 1999, 0.06),
+        ("cologne8", 2046, 112.67, 2005, 0.12),
+        ("grid4x4", 1473, 203.15, 1439, 0.08),
+        // One of 3,031 departs when the hour is over.
+        ("ingolstadt7", 3030, 141.67, 2837, 0.25),
     ] {
-        let Some((own_trip, own_wait, arrived, created)) = hour(name, false) else { return };
-        let _ = (lights, trip, wait, own_trip, own_wait);
+        let Some((found_trip, _, found_arrived, created)) = hour(name, false) else { return };
         assert_eq!(created, vehicles, "{name}");
-        assert!(arrived * 10 > created * 5, "{name}: {arrived} of {created}");
+        let off = |found: f64, expected: f64| (found / expected - 1.0).abs();
+        assert!(off(found_trip, trip) < within, "{name}: {found_trip} s");
+        assert!(off(found_arrived as f64, arrived as f64) < within, "{name}: {found_arrived}");
         hour(name, true);
     }
 }
