@@ -134,7 +134,9 @@ fn a_run_of_traffic_tells_its_rate_and_can_be_seen_again() {
     let output = isonomy(&[&["run", "scenarios/traffic/grid_4x4.ron"][..], &sets].concat());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let summary = json(&output);
-    for name in ["average_travel_time_s", "wait_mean_s", "wait_p95_s", "wait_max_s", "wait_gini", "worst_movement_wait_s"] {
+    for name in
+        ["average_travel_time_s", "wait_mean_s", "wait_p95_s", "wait_max_s", "wait_gini", "worst_movement_wait_s"]
+    {
         assert!(summary["metrics"][name].is_f64(), "{name}: {summary}");
     }
     let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{summary}"));
@@ -150,7 +152,10 @@ fn a_run_of_traffic_tells_its_rate_and_can_be_seen_again() {
     assert!(text.contains("\"copies\":[{\"lane\":1,") && text.contains("{\"lane\":3,"));
     let output = isonomy(&["replay", &folder, "--lane", "4"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!((output.status.code(), said.as_str()), (Some(1), "isonomy: there is no lane 4: the run has 4, from 0\n"));
+    assert_eq!(
+        (output.status.code(), said.as_str()),
+        (Some(1), "isonomy: there is no lane 4: the run has 4, from 0\n")
+    );
 }
 
 #[test]

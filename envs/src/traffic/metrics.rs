@@ -151,8 +151,7 @@ impl Summary {
             crossings: network.crossings.iter().map(whole).collect(),
             turns: Turn::ALL.map(|turn| of(&|movement| network.movements[movement].turn == turn)),
             roads: [true, false].map(|chosen| of(&|movement| main(movement) == chosen)),
-            classes: Class::ALL
-                .map(|class| mean_wait_s(world, state, |vehicle| world.kind(vehicle).class == class)),
+            classes: Class::ALL.map(|class| mean_wait_s(world, state, |vehicle| world.kind(vehicle).class == class)),
             pairs_s: pairs(world, state),
         }
     }
@@ -209,8 +208,7 @@ impl Summary {
             ("right_wait_mean_s", right),
         ];
         let roads = [("main_road_wait_mean_s", main), ("side_road_wait_mean_s", side)];
-        let classes =
-            [("car_wait_mean_s", cars), ("bus_wait_mean_s", buses), ("emergency_wait_mean_s", emergencies)];
+        let classes = [("car_wait_mean_s", cars), ("bus_wait_mean_s", buses), ("emergency_wait_mean_s", emergencies)];
         let comes = Class::ALL.map(|class| world.demand.kinds.iter().any(|kind| kind.class == class));
         let several = comes.iter().filter(|comes| **comes).count() > 1;
         let classes = classes.into_iter().zip(comes).filter(move |(_, comes)| *comes && several).map(|(of, _)| of);

@@ -115,9 +115,7 @@ impl Replay for Traffic {
             movements: network
                 .movements
                 .iter()
-                .map(|movement| {
-                    (movement.crossing, turn(movement.turn), movement.links.start, movement.links.end)
-                })
+                .map(|movement| (movement.crossing, turn(movement.turn), movement.links.start, movement.links.end))
                 .collect(),
             crossings: network.crossings.iter().map(|crossing| CrossingData::of(network, crossing)).collect(),
             kinds: world

@@ -120,12 +120,14 @@ impl Demand {
                 demand::Demand::build(network, &flows, clock).map_err(|fault| Problem::at("demand", fault.message))
             }
             (Demand::Entries(_), None) => {
-                let problem = Problem::at("demand", "entries can be made up for a grid, an arterial or a single crossing");
+                let problem =
+                    Problem::at("demand", "entries can be made up for a grid, an arterial or a single crossing");
                 Err(problem.help("use `Trips`, or name the file of vehicles that belongs to the network"))
             }
             (Demand::Trips(trips), _) => {
                 let Some(flows) = trips.flows(network, until_s, clock.seed) else {
-                    let message = "no road leads from outside through the network and out again, or nobody comes in time";
+                    let message =
+                        "no road leads from outside through the network and out again, or nobody comes in time";
                     return Err(Problem::at("demand", message).help("name a file of vehicles"));
                 };
                 demand::Demand::build(network, &flows, clock).map_err(|fault| Problem::at("demand", fault.message))
@@ -139,9 +141,10 @@ pub(super) struct Additional(Vec<(String, String)>);
 
 impl Additional {
     pub(super) fn read(paths: &[String]) -> Result<Self, Problem> {
-        let texts = paths.iter().enumerate().map(|(index, path)| {
-            Ok((path.clone(), read(path, &format!("additional[{index}]"))?))
-        });
+        let texts = paths
+            .iter()
+            .enumerate()
+            .map(|(index, path)| Ok((path.clone(), read(path, &format!("additional[{index}]"))?)));
         texts.collect::<Result<_, _>>().map(Additional)
     }
 

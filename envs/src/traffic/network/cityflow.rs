@@ -129,7 +129,11 @@ fn points(list: &Place<'_>) -> Read<Vec<Point>> {
 fn road(place: &Place<'_>, crossings: &BTreeMap<String, usize>) -> Read<RoadPlan> {
     let lanes_at = place.get("lanes")?;
     let lane = |place: Place<'_>| {
-        Ok(LanePlan { width_m: place.get("width")?.non_negative()?, limit_mps: place.get("maxSpeed")?.positive()?, line: None })
+        Ok(LanePlan {
+            width_m: place.get("width")?.non_negative()?,
+            limit_mps: place.get("maxSpeed")?.positive()?,
+            line: None,
+        })
     };
     let lanes = lanes_at.items()?.map(lane).collect::<Read<Vec<_>>>()?;
     if lanes.is_empty() {

@@ -234,7 +234,8 @@ impl Grid {
         };
         let movement = |(x, y): (i64, i64), (heading, turn): (usize, Turn)| {
             let before = (x - HEADINGS[heading].0, y - HEADINGS[heading].1);
-            let links = (0..3).map(|to| LinkPlan { from: lane(turn), to, points: Vec::new(), right_of_way: None }).collect();
+            let links =
+                (0..3).map(|to| LinkPlan { from: lane(turn), to, points: Vec::new(), right_of_way: None }).collect();
             let (from, to) = (roads_by[&(before, heading)], roads_by[&((x, y), turned(heading, turn))]);
             MovementPlan { turn, from, to, links }
         };
@@ -424,8 +425,7 @@ mod tests {
     fn vehicles_find_their_way() {
         let (grid, clock) = (grid(2, 3), Clock { step_s: 1.0, steps: 3600, seed: 0 });
         let network = grid.network().expect("it can be built");
-        let entries: Entries =
-            serde_json::from_str(r#"{"main_per_h": 400, "side_per_h": 100}"#).expect("entries");
+        let entries: Entries = serde_json::from_str(r#"{"main_per_h": 400, "side_per_h": 100}"#).expect("entries");
         let flows = grid.flows(&entries, 3600.0, 7);
         let demand = Demand::build(&network, &flows, clock).expect("it can be driven");
         let expected = 4.0 * 400.0 + 6.0 * 100.0;

@@ -153,8 +153,7 @@ impl Town {
                 }
             }
         }
-        let layout =
-            Layout { places, streets, crossing_m: self.crossing_m.get(), limit_mps: self.limit_mps.get() };
+        let layout = Layout { places, streets, crossing_m: self.crossing_m.get(), limit_mps: self.limit_mps.get() };
         layout.network()
     }
 }
@@ -246,7 +245,8 @@ fn phases(movements: &[MovementPlan], comes: &[usize], arms: &[(f64, usize, usiz
             phases.push(next);
         }
     };
-    for (turn, one) in [Turn::Straight, Turn::Left].into_iter().flat_map(|turn| (0..arms.len()).map(move |a| (turn, a))) {
+    for (turn, one) in [Turn::Straight, Turn::Left].into_iter().flat_map(|turn| (0..arms.len()).map(move |a| (turn, a)))
+    {
         let opposite = |other: usize| self::turn(arms[one].0, arms[other].0) == Turn::Straight;
         if let Some(other) = (one + 1..arms.len()).find(|&other| opposite(other)) {
             add(&|m| movements[m].turn == turn && (comes[m] == one || comes[m] == other));
@@ -301,10 +301,7 @@ mod tests {
 
     #[test]
     fn a_town_is_whole_and_follows_from_its_seed() {
-        let town = |seed: u32| Town {
-            seed,
-            ..serde_json::from_str(r#"{"crossings": 14}"#).expect("a town")
-        };
+        let town = |seed: u32| Town { seed, ..serde_json::from_str(r#"{"crossings": 14}"#).expect("a town") };
         for seed in 0..20 {
             let network = town(seed).network().expect("it can be built");
             assert!(network.controlled().count() > 3, "seed {seed}");

@@ -488,9 +488,8 @@ impl Network {
                     }
                 };
                 let Some((at, foe_at)) = meeting else { continue };
-                let conflict = |at_m, foe: usize, foe_at_m, order| {
-                    Conflict { at_m, foe: (first + foe) as u32, foe_at_m, order }
-                };
+                let conflict =
+                    |at_m, foe: usize, foe_at_m, order| Conflict { at_m, foe: (first + foe) as u32, foe_at_m, order };
                 found[one].push(conflict(at, other, foe_at, order));
                 found[other].push(conflict(foe_at, one, at, order.reverse()));
             }

@@ -219,7 +219,8 @@ impl<'x, 't> Plan<'x, 't> {
             let inside = junction.find("intLanes").unwrap_or_default().split_whitespace();
             this.inside = inside.enumerate().map(|(number, lane)| (lane, number)).collect();
             if this.inside.len() > MOST_LINKS {
-                let message = format!("{} links are more than the {MOST_LINKS} that a crossing may have", this.inside.len());
+                let message =
+                    format!("{} links are more than the {MOST_LINKS} that a crossing may have", this.inside.len());
                 return Err(junction.wrong("intLanes", message));
             }
             for request in junction.all("request") {
@@ -341,7 +342,8 @@ impl<'x, 't> Plan<'x, 't> {
     fn check_detectors(&self, additional: &'x [Xml<'t>]) -> Read<()> {
         for more in additional {
             for element in more.root("additional")?.elements() {
-                let detects = ["laneAreaDetector", "e2Detector", "inductionLoop", "e1Detector"].contains(&element.name());
+                let detects =
+                    ["laneAreaDetector", "e2Detector", "inductionLoop", "e1Detector"].contains(&element.name());
                 let Some(lane) = element.find("lane").filter(|_| detects) else { continue };
                 let edge = lane.rsplit_once('_').map(|(edge, _)| edge).unwrap_or(lane);
                 if !self.edge_names.contains_key(edge) && !self.closed.contains_key(edge) {
@@ -484,7 +486,8 @@ impl<'x, 't> Plan<'x, 't> {
         let minor = |connection: &Connection<'_, '_>| {
             connection.signal.is_some_and(|(light, index)| {
                 let phases = programmes.get(light).map(|programme| programme.phases.as_slice()).unwrap_or_default();
-                let mut letters = phases.iter().map(|(_, state)| state[index]).filter(|&letter| goes(letter)).peekable();
+                let mut letters =
+                    phases.iter().map(|(_, state)| state[index]).filter(|&letter| goes(letter)).peekable();
                 letters.peek().is_some() && letters.all(|letter| letter != b'G')
             })
         };
@@ -509,7 +512,12 @@ impl<'x, 't> Plan<'x, 't> {
                     let message = format!("more than the {MOST_LINKS} connections that a crossing may have");
                     return Err(first.element.error(message));
                 }
-                plan.movements.push(MovementPlan { turn: first.turn, from: first.from.0, to: first.to.0, links: movement });
+                plan.movements.push(MovementPlan {
+                    turn: first.turn,
+                    from: first.from.0,
+                    to: first.to.0,
+                    links: movement,
+                });
             }
         }
         Ok(())
@@ -671,9 +679,8 @@ impl<'n, 'x, 't> Trips<'n, 'x, 't> {
             "delivery" => (Class::Car, 6.5, 2.6, 4.5, 55.56),
             "motorcycle" => (Class::Car, 2.2, 6.0, 10.0, 55.56),
             "moped" => (Class::Car, 2.1, 1.1, 7.0, 12.5),
-            "passenger" | "private" | "taxi" | "evehicle" | "hov" | "vip" | "army" | "custom1" | "custom2" | "ignoring" => {
-                (Class::Car, 5.0, 2.6, 4.5, 55.56)
-            }
+            "passenger" | "private" | "taxi" | "evehicle" | "hov" | "vip" | "army" | "custom1" | "custom2"
+            | "ignoring" => (Class::Car, 5.0, 2.6, 4.5, 55.56),
             other => {
                 let message = format!("{other:?} does not drive on lanes for cars; remove its vehicles");
                 return Err(element.wrong("vClass", message));

@@ -147,9 +147,9 @@ impl<'x, 't> Element<'x, 't> {
     pub(super) fn index(&self, attribute: &str) -> Result<usize, ImportError> {
         let text = self.get(attribute)?;
         let number = text.trim().parse::<u32>();
-        number.map(|number| number as usize).map_err(|_| {
-            self.wrong(attribute, format!("expected a whole number, 0 or above, found {text:?}"))
-        })
+        number
+            .map(|number| number as usize)
+            .map_err(|_| self.wrong(attribute, format!("expected a whole number, 0 or above, found {text:?}")))
     }
 
     /// A time: seconds, or hours, minutes and seconds with colons.

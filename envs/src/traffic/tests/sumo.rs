@@ -87,10 +87,14 @@ fn vehicles_are_what_their_file_says() {
     assert!((40..110).contains(&random), "{random}");
     let bus = demand.kinds.iter().find(|kind| kind.class == Class::Bus).expect("buses come");
     assert_eq!((bus.length_m, bus.max_acceleration, bus.max_speed_mps, bus.persons), (12.0, 1.2, 13.89, 20.0));
-    let ends: Vec<u32> = demand.departures.iter().map(|departure| {
-        let last = demand.paths[departure.path.1 as usize - 1];
-        network.lanes[last as usize].road
-    }).collect();
+    let ends: Vec<u32> = demand
+        .departures
+        .iter()
+        .map(|departure| {
+            let last = demand.paths[departure.path.1 as usize - 1];
+            network.lanes[last as usize].road
+        })
+        .collect();
     // Everybody comes to where he wants, also from the wrong lane.
     let ended = |name: &str| ends.iter().filter(|end| **end == road(&network, name)).count();
     assert_eq!(ended("to_n"), 310);
@@ -136,10 +140,8 @@ fn everybody_drives_and_nobody_touches() {
         if model == Model::Micro {
             for way in 0..world.network.lanes.len() as u32 {
                 let shown = lane_state(&lane);
-                let places: Vec<(f64, f64)> = world
-                    .on(shown, way)
-                    .map(|(number, this)| (this.position_m, world.kind(number).length_m))
-                    .collect();
+                let places: Vec<(f64, f64)> =
+                    world.on(shown, way).map(|(number, this)| (this.position_m, world.kind(number).length_m)).collect();
                 assert!(places.windows(2).all(|pair| pair[1].0 <= pair[0].0 - pair[0].1 + 1e-6), "{places:?}");
             }
         }
@@ -172,19 +174,55 @@ fn networks_that_cannot_be() {
     let found = of_net("to=\"c\" priority", "to=\"moon\" priority");
     assert_says(&found, "n.xml:49:", "net.edge[\"from_w\"].to: there is no junction \"moon\"");
     assert_says(&of_net("length=\"188.00\"", "length=\"-188\""), "lane[\"from_w_0\"].length: ", "above 0, found -188");
-    assert_says(&of_net("speed=\"13.89\" length=\"188.00\"", "speed=\"fast\" length=\"188.00\""), ".speed: ", "expected a number, found \"fast\"");
-    assert_says(&of_net("shape=\"-200.00,-4.80 -12.00,-4.80\"", "shape=\"-200.00\""), ".shape: ", "expected points like");
-    assert_says(&of_net("shape=\"-200.00,-4.80 -12.00,-4.80\"", "shape=\"1,2 1,2\""), ".shape: ", "two different points");
-    assert_says(&of_net("from=\"from_w\" to=\"to_s\" fromLane=\"0\"", "from=\"from_w\" to=\"to_s\" fromLane=\"7\""), "net.connection.fromLane: ", "edge \"from_w\" has no lane 7");
-    assert_says(&of_net("from=\"from_w\" to=\"to_s\"", "from=\"from_w\" to=\"nowhere\""), "net.connection.to: ", "there is no edge \"nowhere\"");
-    assert_says(&of_net("from=\"from_w\" to=\"to_s\"", "from=\"from_w\" to=\"home\""), "net.connection.to: ", "does not begin where edge \"from_w\" ends");
+    assert_says(
+        &of_net("speed=\"13.89\" length=\"188.00\"", "speed=\"fast\" length=\"188.00\""),
+        ".speed: ",
+        "expected a number, found \"fast\"",
+    );
+    assert_says(
+        &of_net("shape=\"-200.00,-4.80 -12.00,-4.80\"", "shape=\"-200.00\""),
+        ".shape: ",
+        "expected points like",
+    );
+    assert_says(
+        &of_net("shape=\"-200.00,-4.80 -12.00,-4.80\"", "shape=\"1,2 1,2\""),
+        ".shape: ",
+        "two different points",
+    );
+    assert_says(
+        &of_net("from=\"from_w\" to=\"to_s\" fromLane=\"0\"", "from=\"from_w\" to=\"to_s\" fromLane=\"7\""),
+        "net.connection.fromLane: ",
+        "edge \"from_w\" has no lane 7",
+    );
+    assert_says(
+        &of_net("from=\"from_w\" to=\"to_s\"", "from=\"from_w\" to=\"nowhere\""),
+        "net.connection.to: ",
+        "there is no edge \"nowhere\"",
+    );
+    assert_says(
+        &of_net("from=\"from_w\" to=\"to_s\"", "from=\"from_w\" to=\"home\""),
+        "net.connection.to: ",
+        "does not begin where edge \"from_w\" ends",
+    );
     assert_says(&of_net("via=\":c_0_0\"", "via=\":x_0_0\""), "net.connection.via: ", "no internal lane \":x_0_0\"");
-    assert_says(&of_net("tl=\"light\" linkIndex=\"3\"", "tl=\"light\" linkIndex=\"12\""), "linkIndex: ", "no signal 12, only 12");
+    assert_says(
+        &of_net("tl=\"light\" linkIndex=\"3\"", "tl=\"light\" linkIndex=\"12\""),
+        "linkIndex: ",
+        "no signal 12, only 12",
+    );
     assert_says(&of_net("tl=\"light\"", "tl=\"dark\""), "net.connection.tl: ", "there is no light \"dark\"");
-    assert_says(&of_net("state=\"GGgrrrGGgrrr\"", "state=\"GGgrrrGGgrr\""), "tlLogic[\"light\"].phase.state: ", "the first phase has 11");
+    assert_says(
+        &of_net("state=\"GGgrrrGGgrrr\"", "state=\"GGgrrrGGgrr\""),
+        "tlLogic[\"light\"].phase.state: ",
+        "the first phase has 11",
+    );
     assert_says(&of_net("state=\"GGgrrrGGgrrr\"", "state=\"GGgrrrGGgrrX\""), "phase.state: ", "found 'X'");
     assert_says(&of_net("duration=\"30\"", "duration=\"-30\""), "phase.duration: ", "0 or above, found -30");
-    assert_says(&of_net("<request index=\"0\" response=\"0", "<request index=\"0\" response=\"2"), "request.response: ", "zeros and ones");
+    assert_says(
+        &of_net("<request index=\"0\" response=\"0", "<request index=\"0\" response=\"2"),
+        "request.response: ",
+        "zeros and ones",
+    );
     assert_says(&of_net("id=\"from_s\"", "id=\"from_w\""), "edge[\"from_w\"].id: ", "two edges of the name");
     assert_says(&of_net("<net version", "<routes version").replace("routes", "net"), "n.xml:", "");
 }
@@ -205,7 +243,9 @@ fn xml_that_is_broken_or_means_harm() {
         if !this.is_ascii_lowercase() {
             break;
         }
-        bomb += &format!("<!ENTITY {this} \"&{before};&{before};&{before};&{before};&{before};&{before};&{before};&{before};\">");
+        bomb += &format!(
+            "<!ENTITY {this} \"&{before};&{before};&{before};&{before};&{before};&{before};&{before};&{before};\">"
+        );
     }
     bomb += "]><net>&z;</net>";
     let found = net("n.xml", &bomb, &[]).map(|_| ()).expect_err("refused").to_string();
@@ -220,25 +260,58 @@ fn xml_that_is_broken_or_means_harm() {
 
 #[test]
 fn vehicles_that_cannot_be() {
-    assert_says(&of_trips("end=\"8:00:00\"", "end=\"6:00:00\""), "r.xml:", "flow[\"west_east\"].end: the flow ends at 21600 s, before it begins at 25200 s");
-    assert_says(&of_trips("from=\"from_w\" to=\"far_east\"", "from=\"to_w\" to=\"far_east\""), "flow[\"west_east\"]: ", "no way leads from road \"to_w\" to road \"far_east\"");
-    assert_says(&of_trips("edges=\"from_w to_e far_east\"", "edges=\"from_w x\""), "route[\"line_1\"].edges: ", "there is no edge \"x\"");
+    assert_says(
+        &of_trips("end=\"8:00:00\"", "end=\"6:00:00\""),
+        "r.xml:",
+        "flow[\"west_east\"].end: the flow ends at 21600 s, before it begins at 25200 s",
+    );
+    assert_says(
+        &of_trips("from=\"from_w\" to=\"far_east\"", "from=\"to_w\" to=\"far_east\""),
+        "flow[\"west_east\"]: ",
+        "no way leads from road \"to_w\" to road \"far_east\"",
+    );
+    assert_says(
+        &of_trips("edges=\"from_w to_e far_east\"", "edges=\"from_w x\""),
+        "route[\"line_1\"].edges: ",
+        "there is no edge \"x\"",
+    );
     assert_says(&of_trips("edges=\"to_w\"", "edges=\"\""), ".edges: ", "needs an edge");
-    assert_says(&of_trips("route=\"line_1\"", "route=\"line_2\""), "flow[\"bus\"].route: ", "no route \"line_2\" before this");
-    assert_says(&of_trips("type=\"ambulance\"", "type=\"tank\""), "trip[\"ambulance\"].type: ", "no vType \"tank\" before this");
-    assert_says(&of_trips("depart=\"26000\"", "depart=\"triggered\""), "trip[\"ambulance\"].depart: ", "found \"triggered\"");
-    assert_says(&of_trips("vClass=\"bus\"", "vClass=\"tram\""), "vType[\"bus\"].vClass: ", "does not drive on lanes for cars");
+    assert_says(
+        &of_trips("route=\"line_1\"", "route=\"line_2\""),
+        "flow[\"bus\"].route: ",
+        "no route \"line_2\" before this",
+    );
+    assert_says(
+        &of_trips("type=\"ambulance\"", "type=\"tank\""),
+        "trip[\"ambulance\"].type: ",
+        "no vType \"tank\" before this",
+    );
+    assert_says(
+        &of_trips("depart=\"26000\"", "depart=\"triggered\""),
+        "trip[\"ambulance\"].depart: ",
+        "found \"triggered\"",
+    );
+    assert_says(
+        &of_trips("vClass=\"bus\"", "vClass=\"tram\""),
+        "vType[\"bus\"].vClass: ",
+        "does not drive on lanes for cars",
+    );
     assert_says(&of_trips("sigma=\"0\"", "length=\"-5\""), "vType[\"car\"].length: ", "above 0, found -5");
     assert_says(&of_trips("period=\"13\"", "period=\"exp(0.1)\""), ".period: ", "random periods are not read");
     assert_says(&of_trips("probability=\"0.02\"", "probability=\"2\""), ".probability: ", "up to 1, found 2");
     assert_says(&of_trips("vehsPerHour=\"300\" ", ""), "flow[\"west_east\"]: ", "expected `vehsPerHour`");
-    assert_says(&of_trips("vehsPerHour=\"300\"", "vehsPerHour=\"2e9\""), "flow[\"west_east\"]: ", "more than 1048576 vehicles");
+    assert_says(
+        &of_trips("vehsPerHour=\"300\"", "vehsPerHour=\"2e9\""),
+        "flow[\"west_east\"]: ",
+        "more than 1048576 vehicles",
+    );
 }
 
 /// An hour of a network of RESCO's: mean trip of those who arrived, mean wait of those who entered, arrived, created.
 fn hour(name: &str, controlled: bool) -> Option<(f64, f64, usize, usize)> {
     let folder = data()?.join(format!("resco_{name}"));
-    let read = |file: String| std::fs::read_to_string(folder.join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let read =
+        |file: String| std::fs::read_to_string(folder.join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     let trips = if name == "grid4x4" { "grid4x4_1".to_owned() } else { name.to_owned() };
     let network = net(name, &read(format!("{name}.net.xml")), &[]).unwrap_or_else(|error| panic!("{error}"));
     let demand = routes(name, &read(format!("{trips}.rou.xml")), &[], &network, HOUR, None);
