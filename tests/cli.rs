@@ -125,6 +125,51 @@ fn verify_finds_what_was_changed() {
     assert_eq!(said, format!("iteration 2: the state's hash is {hash}, recorded is 0123456789abcdef\n"));
 }
 
+#[test]
+fn a_run_of_traffic_tells_its_rate_and_can_be_seen_again() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| scratch.path().join(name).to_str().expect("its name is text").to_owned();
+    let (folder, page) = (path("run"), path("page.html"));
+    let sets = ["--set", "environment.Traffic.duration_s=300", "--format", "json", "--out", &folder];
+    let output = isonomy(&[&["run", "scenarios/traffic/grid_4x4.ron"][..], &sets].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary = json(&output);
+    for name in
+        ["average_travel_time_s", "wait_mean_s", "wait_p95_s", "wait_max_s", "wait_gini", "worst_movement_wait_s"]
+    {
+        assert!(summary["metrics"][name].is_f64(), "{name}: {summary}");
+    }
+    let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{summary}"));
+    let made = number(&summary["metrics"]["vehicle_updates_per_second"]) * number(&summary["seconds"]);
+    // Four lanes.
+    assert!((made / (4.0 * number(&summary["metrics"]["vehicle_updates"])) - 1.0).abs() < 1e-9, "{summary}");
+    let kept = String::from_utf8(read(&scratch.path().join("run/summary.json"))).expect("text");
+    assert!(kept.contains("\"vehicle_updates\"") && !kept.contains("per_second"), "{kept}");
+    let output = isonomy(&["replay", &folder, "-o", &page, "--lane", "1", "--lane", "3"]);
+    assert_eq!((output.status.code(), output.stdout), (Some(0), format!("{page}\n").into_bytes()));
+    let text = String::from_utf8(read(Path::new(&page))).expect("text");
+    assert!(text.starts_with("<!doctype html>") && text.contains("Episode 1 with the noise of training"));
+    assert!(text.contains("\"copies\":[{\"lane\":1,") && text.contains("{\"lane\":3,"));
+    let output = isonomy(&["replay", &folder, "--lane", "4"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        (output.status.code(), said.as_str()),
+        (Some(1), "isonomy: there is no lane 4: the run has 4, from 0\n")
+    );
+}
+
+#[test]
+fn what_cannot_be_seen_says_so() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path().join("run").to_str().expect("its name is text").to_owned();
+    let run = ["run", "scenarios/lending/fixed.ron", "--lanes", "8", "--device", "cpu", "--out", &folder];
+    assert_eq!(isonomy(&run).status.code(), Some(0));
+    let output = isonomy(&["replay", &folder]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let expected = "isonomy: Lending cannot be shown moving; `isonomy report` shows what its groups earned\n";
+    assert_eq!((output.status.code(), said.as_str()), (Some(1), expected));
+}
+
 fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

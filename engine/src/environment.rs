@@ -3,6 +3,7 @@
 use crate::model::TabularModel;
 use crate::problem::Problem;
 use crate::public::PublicSignal;
+use crate::replay::Replay;
 use crate::sim::Builder;
 use crate::spec::Spec;
 use std::any::Any;
@@ -38,6 +39,11 @@ pub trait Environment: Any + std::fmt::Debug + Send + Sync {
 
     /// The signal that one model predicts for all agents, where the world is about one.
     fn public(&self) -> Option<Arc<dyn PublicSignal>> {
+        None
+    }
+
+    /// What shows episodes of this world as a page, where there is something to see.
+    fn replay(&self) -> Option<&dyn Replay> {
         None
     }
 }

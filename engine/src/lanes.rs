@@ -51,6 +51,11 @@ pub trait LaneDynamics: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Which of the measures counts what was computed, vehicles moved say: a run tells it per second too.
+    fn work(&self) -> Option<&str> {
+        None
+    }
+
     /// The [`measures`](Self::measures) of a lane whose episode has just ended.
     fn measure(&self, _state: Shared<'_, Self>, _measures: &mut [f64]) {}
 

@@ -44,6 +44,7 @@ pub mod public;
 pub mod quantity;
 pub mod record;
 pub mod reference;
+pub mod replay;
 pub mod rollout;
 pub mod run;
 pub mod scenario;

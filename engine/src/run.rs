@@ -10,6 +10,7 @@ use crate::noise::Phase;
 use crate::optimizer::{Learner, Setting};
 use crate::policy::TabularPolicy;
 use crate::reference::Reference;
+use crate::replay::Episode;
 use crate::rollout::Rollout;
 use crate::scenario::Scenario;
 use crate::sim::{BuildError, Earnings, Setup, Sim, Snapshot};
@@ -170,6 +171,35 @@ impl Run {
     /// Iterations done.
     pub fn done(&self) -> u64 {
         self.done
+    }
+
+    /// What an iteration's rollout computed, where the environment counts it: the measure's name, and how much in all
+    /// lanes and episodes.
+    pub fn work(&self, iteration: &Iteration) -> Option<(String, f64)> {
+        let (name, earnings) = (self.sim.work()?, iteration.training.as_ref()?);
+        let (_, mean) = earnings.measures.iter().find(|(measure, _)| measure == name)?;
+        Some((name.to_owned(), mean * earnings.episodes as f64 * self.sim.lanes() as f64))
+    }
+
+    /// Whether what acts changes from iteration to iteration.
+    pub fn learns(&self) -> bool {
+        matches!(self.actor, Actor::Learner(_))
+    }
+
+    /// The simulation whose episodes are shown: that which only reports, where there is one.
+    pub fn shown(&mut self) -> (Phase, &mut Sim) {
+        match &mut self.evaluation {
+            Some(sim) => (Phase::Evaluation, sim),
+            None => (Phase::Training, &mut self.sim),
+        }
+    }
+
+    /// Makes one more episode of the simulation that is [`shown`](Self::shown), with what acts now; what was done in some
+    /// of its lanes. None where the environment's agents do not move lane by lane.
+    pub fn episodes(&mut self, lanes: &[usize]) -> Result<Option<Vec<Episode>>, DeviceError> {
+        let sim = self.evaluation.as_mut().unwrap_or(&mut self.sim);
+        self.actor.enter(sim);
+        sim.episodes(lanes)
     }
 
     /// Makes the next iteration; none where all are done.

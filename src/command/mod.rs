@@ -9,6 +9,7 @@ mod device;
 mod explain;
 mod list;
 mod new;
+mod replay;
 mod report;
 mod run;
 mod schema;
@@ -40,6 +41,7 @@ enum Command {
     Doctor(device::DoctorArgs),
     Verify(verify::Args),
     Report(report::Args),
+    Replay(replay::Args),
     Compare(compare::Args),
     Tasks(tasks::Args),
     Completions(completions::Args),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => device::doctor(args),
         Command::Verify(args) => verify::verify(args),
         Command::Report(args) => report::report(args),
+        Command::Replay(args) => replay::replay(args),
         Command::Compare(args) => compare::compare(args),
         Command::Tasks(args) => tasks::tasks(args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),

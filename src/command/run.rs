@@ -172,8 +172,12 @@ fn drive(mut run: Run, mut folder: Folder, every: Duration, format: Format) -> R
     let interrupted = listen()?;
     let bar = progress(u64::from(run.scenario().iterations.get()));
     let mut saved = Instant::now();
+    let mut work: Option<(String, f64)> = None;
     while let Some(iteration) = run.next_iteration()? {
         folder.write(&iteration)?;
+        if let Some((name, count)) = run.work(&iteration) {
+            work = Some((name, count + work.map_or(0.0, |(_, before)| before)));
+        }
         bar.set_position(iteration.number);
         bar.set_message(in_short(&iteration));
         let stop = interrupted.load(Ordering::Relaxed);
@@ -193,8 +197,11 @@ fn drive(mut run: Run, mut folder: Folder, every: Duration, format: Format) -> R
     if let Some(drawn) = run.draw()? {
         folder.draw(drawn)?;
     }
-    let summary = folder.summary()?;
+    let mut summary = folder.summary()?;
     folder.finish(&summary)?;
+    if let Some((name, count)) = work {
+        summary.add_rate(&name, count);
+    }
     eprintln!("wrote {}", folder.path().display());
     report(&summary, format)?;
     Ok(judge(run.scenario(), &summary))

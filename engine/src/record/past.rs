@@ -2,8 +2,9 @@
 
 use super::manifest::Manifest;
 use super::summary::Summary;
-use super::{RecordError, csv, folder};
+use super::{RecordError, checkpoints, csv, folder};
 use crate::figure::Drawn;
+use crate::run::Checkpoint;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +86,20 @@ impl Row {
 }
 
 impl Past {
+    /// The newest checkpoint that is whole; none where there is none.
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>, RecordError> {
+        let folder = self.path.join("checkpoints");
+        if !folder.exists() {
+            return Ok(None);
+        }
+        for (_, path) in checkpoints::list(&folder)? {
+            if let Some(checkpoint) = checkpoints::read(&path)? {
+                return Ok(Some(checkpoint));
+            }
+        }
+        Ok(None)
+    }
+
     /// The values of a column, one per row; none where there is no such column.
     pub fn column(&self, name: &str) -> Option<Vec<Option<f64>>> {
         let at = self.columns.iter().position(|column| column == name)?;

@@ -93,6 +93,14 @@ impl Summary {
         disk::write_bytes(&path, format!("{text}\n").as_bytes())
     }
 
+    /// Adds how much of something was computed per second by the process that finished the run, where it is timed. Like
+    /// that time it is for printing: what stands in `summary.json` does not differ from one time to the next.
+    pub fn add_rate(&mut self, name: &str, count: f64) {
+        if let Some(seconds) = self.seconds {
+            self.metrics.0.push((format!("{name}_per_second"), count / seconds));
+        }
+    }
+
     /// As JSON. What an environment measures of a group, `groups.NAME.accuracy`, stands in the group's object too.
     pub fn to_json(&self) -> serde_json::Result<serde_json::Value> {
         let mut json = serde_json::to_value(self)?;

@@ -4,7 +4,7 @@ use super::lend::Lender;
 use super::{Builder, Clock, Recording, Ruling, Stage, systems};
 use crate::columns::{Choice, Measure, Stored};
 use crate::figure::Drawn;
-use crate::fused::{Ledger, Rules, Scratch, Steps, Tile, Tracks, choose};
+use crate::fused::{Keys, Ledger, Rules, Scratch, Steps, Tile, Tracks, choose};
 use crate::lanes::{At, Cache, LaneController, LaneDynamics, LaneRule, LaneState, View};
 use crate::memory;
 use crate::noise::Key;
@@ -69,11 +69,17 @@ pub(super) trait Host: Send + Sync {
     /// Names of what episodes are measured by.
     fn measures(&self) -> &[String];
 
+    /// Which of the measures counts what was computed.
+    fn work(&self) -> Option<&str>;
+
     /// Whether a rule is for these lanes.
     fn obeys(&self, rule: &LaneRule) -> bool;
 
     /// Makes these steps, an episode, in the first lane alone and has it drawn; none where nobody draws.
     fn draw(&mut self, world: &mut World, episode: Steps) -> Option<Drawn>;
+
+    /// The words of noise that a lane looks at when the episode after `made` steps starts, and in all its steps.
+    fn words(&self, keys: &Keys, lane: usize, made: u64, limit: u32) -> (Vec<u32>, Vec<u32>);
 }
 
 /// The dynamics with what they always answer the same.
@@ -198,6 +204,10 @@ impl<D: LaneDynamics> Host for Lanes<D> {
         &self.law.measures
     }
 
+    fn work(&self) -> Option<&str> {
+        self.law.dynamics.work()
+    }
+
     fn obeys(&self, rule: &LaneRule) -> bool {
         rule.of::<D>().is_some()
     }
@@ -222,6 +232,18 @@ impl<D: LaneDynamics> Host for Lanes<D> {
             drawn = Some(law.dynamics.draw(D::State::shared(&state), &traces));
         });
         drawn
+    }
+
+    fn words(&self, keys: &Keys, lane: usize, made: u64, limit: u32) -> (Vec<u32>, Vec<u32>) {
+        let (draws, mut start) = (self.law.draws, vec![0; self.law.start_draws]);
+        keys.reset.fill(made, (lane * start.len()) as u64, &mut start);
+        let mut words = vec![0; draws * limit as usize];
+        if draws > 0 {
+            for (step, words) in (made..).zip(words.chunks_exact_mut(draws)) {
+                keys.transition.fill(step, (lane * draws) as u64, words);
+            }
+        }
+        (start, words)
     }
 }
 

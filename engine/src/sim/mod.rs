@@ -5,7 +5,7 @@ mod host;
 pub(crate) mod lend;
 mod systems;
 
-use crate::columns::{self, Group, Measure, Return, Stored, Taught};
+use crate::columns::{self, Choice, Group, Measure, Return, Stored, Taught};
 use crate::controller::Rule;
 use crate::environment::Environment;
 use crate::fairness::FairnessReward;
@@ -18,6 +18,7 @@ use crate::metrics::Returns;
 use crate::noise::Phase;
 use crate::policy::{NetworkPolicy, PolicyRef, PolicyTable, TabularPolicy};
 use crate::problem::Problem;
+use crate::replay::Episode;
 use crate::rollout::Rollout;
 use crate::spec::Spec;
 use bevy_ecs::prelude::*;
@@ -138,6 +139,8 @@ pub struct Sim {
     host: Option<Box<dyn host::Host>>,
     /// Names of what episodes are measured by.
     measures: Vec<String>,
+    /// Which of them counts what was computed.
+    work: Option<String>,
     /// The policy that was set last, where no rule took its place.
     acting: Option<TabularPolicy>,
     scratch: Vec<Scratch>,
@@ -193,6 +196,7 @@ impl Sim {
             host.start(&mut world);
         }
         let measures = host.as_ref().map(|host| host.measures().to_vec()).unwrap_or_default();
+        let work = host.as_ref().and_then(|host| host.work()).map(str::to_owned);
         let rules = world.resource::<Rules>();
         let scratch = (0..setup.threads.max(1)).map(|_| Scratch::new(rules)).collect();
         let twin = rules.dynamics.as_ref().is_some_and(|dynamics| dynamics.twin().is_some());
@@ -220,6 +224,7 @@ impl Sim {
             lend,
             host,
             measures,
+            work,
             acting: None,
             scratch,
             device,
@@ -401,6 +406,34 @@ impl Sim {
             host.look_ahead(&mut self.world, made, rollout);
         }
         self.look_ahead(Some(rollout));
+    }
+
+    /// Makes the steps of the next episode and keeps what the agents of some lanes did; none where the agents of a lane do
+    /// not move together. To be called where an episode begins.
+    pub fn episodes(&mut self, lanes: &[usize]) -> Result<Option<Vec<Episode>>, gpu::DeviceError> {
+        let (made, limit) = (self.steps(), self.spec.time_limit);
+        let agents = self.spec.agents() as usize;
+        let Some(host) = &self.host else { return Ok(None) };
+        let keys = &self.world.resource::<Rules>().keys;
+        let begin = |&lane: &usize| {
+            let (start_words, words) = host.words(keys, lane, made, limit);
+            let number = made / u64::from(limit);
+            Episode { lane, number, start_words, words, actions: Vec::with_capacity(agents * limit as usize) }
+        };
+        let mut episodes: Vec<Episode> = lanes.iter().map(begin).collect();
+        for _ in 0..limit {
+            self.advance(1)?;
+            let choices: &[u32] = bytemuck::cast_slice(columns::column::<Choice>(&mut self.world));
+            for episode in &mut episodes {
+                episode.actions.extend_from_slice(&choices[episode.lane * agents..][..agents]);
+            }
+        }
+        Ok(Some(episodes))
+    }
+
+    /// Which of an episode's measures counts what was computed.
+    pub fn work(&self) -> Option<&str> {
+        self.work.as_deref()
     }
 
     /// Whether rollouts bypass the schedule: the environment has dynamics and no systems of its own.

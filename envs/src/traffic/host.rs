@@ -1,12 +1,14 @@
 //! The environment as the engine hosts it: a lane of the batch is a copy of the network, a step is a decision.
 
 use super::Traffic;
+use super::cost::Cost;
 use super::metrics::Summary;
 use super::observation::{Observation, Sizes};
 use super::reward::Payment;
 use super::signal::Changes;
 use super::state::{Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
 use super::world::World;
+use bytemuck::Zeroable;
 use isonomy_engine::columns;
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, Shared, View};
 use std::sync::Arc;
@@ -27,6 +29,9 @@ pub struct Streets {
     features: usize,
     observation: Observation,
     rewards: Vec<Payment>,
+    costs: Vec<Cost>,
+    /// Of what an episode comes to.
+    names: Vec<String>,
 }
 
 impl Streets {
@@ -48,6 +53,8 @@ impl Streets {
             features,
             observation: traffic.observation,
             rewards: traffic.rewards.clone(),
+            costs: traffic.costs.clone(),
+            names: super::metrics::names(&world),
             world,
         }
     }
@@ -57,32 +64,16 @@ impl Streets {
         &self.world
     }
 
+    /// Rewards that a crossing earns, and costs.
+    pub(super) fn tasks(&self) -> usize {
+        self.rewards.len() + self.costs.len()
+    }
+
     fn shown<'a>(&self, state: Shared<'a, Self>) -> Shown<'a> {
         let (vehicles, chains, _, lights, passages, choices, _, tally) = state;
         Shown { vehicles, chains, lights, passages, choices, tally: &tally[0] }
     }
 }
-
-/// Names of what an episode comes to.
-const MEASURES: [&str; 17] = [
-    "average_travel_time_s",
-    "wait_mean_s",
-    "wait_p95_s",
-    "wait_max_s",
-    "wait_worst_decile_s",
-    "wait_gini",
-    "wait_jain",
-    "finished_wait_mean_s",
-    "worst_movement_wait_s",
-    "worst_crossing_wait_s",
-    "straight_wait_mean_s",
-    "left_wait_mean_s",
-    "right_wait_mean_s",
-    "vehicles_created",
-    "vehicles_entered",
-    "vehicles_finished",
-    "vehicle_updates",
-];
 
 impl LaneDynamics for Streets {
     type State = (Vehicle, Chain, Occupied, Light, Passage, Choosing, Before, Tally);
@@ -109,7 +100,7 @@ impl LaneDynamics for Streets {
         let tally = &mut tally[0];
         self.world.start(State { vehicles, chains, occupied, lights, passages, choices, tally });
         if self.own_tables {
-            lights.iter_mut().for_each(|light| light.phase = 0);
+            self.world.follow_tables(lights);
         }
         before.fill(Before(0.0));
     }
@@ -122,6 +113,69 @@ impl LaneDynamics for Streets {
     }
 
     fn step(&self, at: At<'_>, action: &[u32], state: View<'_, Self>, reward: &mut [f32]) {
+        self.decide(at, action, state, reward, |_| {});
+    }
+
+    fn measures(&self) -> Vec<String> {
+        self.names.clone()
+    }
+
+    fn work(&self) -> Option<&str> {
+        Some("vehicle_updates")
+    }
+
+    fn measure(&self, state: Shared<'_, Self>, measures: &mut [f64]) {
+        let shown = self.shown(state);
+        let summary = Summary::of(&self.world, shown);
+        for (measure, (_, number)) in measures.iter_mut().zip(summary.numbers(&self.world, shown)) {
+            *measure = number;
+        }
+    }
+}
+
+/// The columns of one lane that nobody hosts.
+pub(super) struct Columns {
+    pub(super) vehicles: Vec<Vehicle>,
+    chains: Vec<Chain>,
+    occupied: Vec<Occupied>,
+    lights: Vec<Light>,
+    passages: Vec<Passage>,
+    choices: Vec<Choosing>,
+    before: Vec<Before>,
+    tally: Vec<Tally>,
+}
+
+impl Columns {
+    pub(super) fn new(streets: &Streets) -> Self {
+        let counts = streets.counts();
+        Columns {
+            vehicles: vec![Vehicle::zeroed(); counts[0]],
+            chains: vec![Chain::zeroed(); counts[1]],
+            occupied: vec![Occupied(0); counts[2]],
+            lights: vec![Light::zeroed(); counts[3]],
+            passages: vec![Passage::zeroed(); counts[4]],
+            choices: vec![Choosing::zeroed(); counts[5]],
+            before: vec![Before(0.0); counts[6]],
+            tally: vec![Tally::zeroed(); counts[7]],
+        }
+    }
+
+    pub(super) fn view(&mut self) -> View<'_, Streets> {
+        let Columns { vehicles, chains, occupied, lights, passages, choices, before, tally } = self;
+        (vehicles, chains, occupied, lights, passages, choices, before, tally)
+    }
+}
+
+impl Streets {
+    /// Makes the steps of a decision. `watch` sees every one of them, before lights that follow their tables turn.
+    pub(super) fn decide(
+        &self,
+        at: At<'_>,
+        action: &[u32],
+        state: View<'_, Self>,
+        reward: &mut [f32],
+        mut watch: impl FnMut(Shown<'_>),
+    ) {
         let (vehicles, chains, occupied, lights, passages, choices, before, tally) = state;
         let (world, tally) = (&*self.world, &mut tally[0]);
         tally.noise = at.words.first().copied().unwrap_or(0);
@@ -132,6 +186,7 @@ impl LaneDynamics for Streets {
                 self.change_lights(action, &mut state);
             }
             world.step(&mut state);
+            watch(state.shown());
             world.turn_lights(state.lights, self.own_tables);
         }
         for (&crossing, &action) in self.agents.iter().zip(action) {
@@ -139,44 +194,16 @@ impl LaneDynamics for Streets {
         }
         let before: &mut [f64] = bytemuck::cast_slice_mut(before);
         let agents = self.agents.len();
+        let (reward, costs) = reward.split_at_mut(agents * self.rewards.len());
         let tasks = before.chunks_exact_mut(agents).zip(reward.chunks_exact_mut(agents));
         for (payment, (before, reward)) in self.rewards.iter().zip(tasks) {
             payment.pay(world, state.shown(), &self.agents, before, reward);
         }
+        for (cost, charged) in self.costs.iter().zip(costs.chunks_exact_mut(agents)) {
+            cost.charge(world, state.shown(), &self.agents, charged);
+        }
     }
 
-    fn measures(&self) -> Vec<String> {
-        MEASURES.map(str::to_owned).to_vec()
-    }
-
-    fn measure(&self, state: Shared<'_, Self>, measures: &mut [f64]) {
-        let shown = self.shown(state);
-        let summary = Summary::of(&self.world, shown);
-        let [straight, left, right] = summary.turns.map(|waits| waits.mean_s);
-        let created = self.world.created(shown.tally.steps);
-        measures.copy_from_slice(&[
-            summary.average_travel_time_s,
-            summary.waits_s.mean,
-            summary.waits_s.p95,
-            summary.waits_s.max,
-            summary.waits_s.worst_decile,
-            summary.waits_s.gini,
-            summary.waits_s.jain,
-            summary.finished_waits_s.mean,
-            summary.worst_movement_s(),
-            summary.worst_crossing_s(),
-            straight,
-            left,
-            right,
-            created as f64,
-            summary.waits_s.count as f64,
-            f64::from(shown.tally.finished),
-            shown.tally.updates as f64,
-        ]);
-    }
-}
-
-impl Streets {
     fn change_lights(&self, action: &[u32], state: &mut State<'_>) {
         for (&crossing, &action) in self.agents.iter().zip(action) {
             let green = self.changes.allowed(&self.world, state.shown(), crossing as usize, action);

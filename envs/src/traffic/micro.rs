@@ -9,6 +9,7 @@ use super::network::Turn;
 use super::queue::Model;
 use super::state::{NONE, Shown, State, Tally, Vehicle, append, unlink};
 use super::world::{Conflict, Way, World};
+use std::cmp::Ordering;
 
 impl World {
     /// Moves everybody by one step. Lights are not touched.
@@ -128,7 +129,8 @@ impl World {
             }
             let Some((foe, foe_in_m)) = self.foe(state, conflict) else { continue };
             let in_m = conflict.at_m - begins_m;
-            let meeting = Meeting { link, in_m, foe, foe_in_m, foe_link: &self.ways[conflict.foe as usize] };
+            let foe_link = &self.ways[conflict.foe as usize];
+            let meeting = Meeting { link, in_m, foe, foe_in_m, foe_link, order: conflict.order };
             if !self.may_pass(state, vehicle, &meeting) {
                 return (lesser(allowed_mps, driver.yield_before(speed_mps, in_m)), foe);
             }
@@ -177,14 +179,14 @@ impl World {
 
     /// Whether a vehicle need not wait for its foe.
     fn may_pass(&self, state: &Shown<'_>, vehicle: u32, meeting: &Meeting<'_>) -> bool {
-        let &Meeting { link, in_m, foe, foe_in_m, foe_link } = meeting;
+        let &Meeting { link, in_m, foe, foe_in_m, foe_link, order } = meeting;
         let (this, driver) = (&state.vehicles[vehicle as usize], self.driver(vehicle));
         let (other, other_driver) = (&state.vehicles[foe as usize], self.driver(foe));
         if !driver.can_yield(this.speed_mps, in_m) {
             return true;
         }
         let goes_first = || {
-            if link.turn > foe_link.turn {
+            if order == Ordering::Greater {
                 return true;
             }
             if foe_in_m <= 0.0 {
@@ -192,7 +194,7 @@ impl World {
             }
             let foe_steps = other_driver.steps_to(other.speed_mps, foe_in_m, foe_link.turn != Turn::Straight);
             let steps = driver.steps_to(this.speed_mps, in_m, link.turn != Turn::Straight);
-            if link.turn < foe_link.turn || foe_steps != steps {
+            if order == Ordering::Less || foe_steps != steps {
                 return foe_steps > steps;
             }
             if this.on_link_since != other.on_link_since {
@@ -400,6 +402,8 @@ struct Meeting<'w> {
     foe: u32,
     foe_in_m: f64,
     foe_link: &'w Way,
+    /// Whose right of way it is.
+    order: Ordering,
 }
 
 /// Whether somebody waits for somebody who, in the end, waits for him. Who yields there would lock the crossing.

@@ -16,6 +16,7 @@
 //! as CityFlow does, `signal.rs` changes the lights, `controller/` holds the rules that users run today.
 
 pub mod controller;
+pub mod cost;
 pub mod following;
 mod host;
 mod idm;
@@ -25,6 +26,7 @@ mod micro;
 pub mod network;
 pub mod observation;
 pub mod queue;
+mod replay;
 pub mod reward;
 pub mod signal;
 mod source;
@@ -36,14 +38,18 @@ pub mod world;
 pub use host::Streets;
 pub use source::{Demand, Roads};
 
+use source::Additional;
+
+use cost::Cost;
 use following::Law;
 use isonomy_engine::environment::Environment;
 use isonomy_engine::plugin;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
+use isonomy_engine::replay::Replay;
 use isonomy_engine::sim::Builder;
 use isonomy_engine::spec::{GroupSpec, Space, Spec};
-use network::demand::Clock;
+use network::demand::{Class, Clock};
 use observation::{Observation, Sizes};
 use queue::Model;
 use reward::Payment;
@@ -58,10 +64,18 @@ use world::World;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Traffic {
-    /// The roads: the path of a CityFlow `roadnet.json`, or `{"Grid": (…)}`.
+    /// The roads: the path of a CityFlow `roadnet.json` or a SUMO `.net.xml`, or `{"Grid": (…)}`, `Arterial`, `Single`,
+    /// `Ring`, `Town`.
     pub network: Roads,
-    /// The vehicles: the path of a CityFlow `flow.json`, or `{"Entries": (…)}` for a grid.
+    /// The vehicles: the path of a CityFlow `flow.json` or a SUMO `.rou.xml`, or `{"Entries": (…)}` for a
+    /// grid, `{"Trips": (…)}` for any network.
     pub demand: Demand,
+    /// Paths of SUMO's `.add.xml` files: programmes of lights, kinds of vehicles, routes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub additional: Vec<String>,
+    /// Time in SUMO's files at which the episode begins; the whole minute before the first departure if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin_s: Option<NonNegative>,
     /// How long an episode is; an hour if not given.
     #[serde(default = "hour")]
     pub duration_s: Positive,
@@ -98,6 +112,9 @@ pub struct Traffic {
     /// What a crossing earns, a task each; `Fair` alone if not given.
     #[serde(default = "fair")]
     pub rewards: Vec<Payment>,
+    /// What constraints can be put on, a task each behind the rewards.
+    #[serde(default)]
+    pub costs: Vec<Cost>,
     /// How crossings are grouped; each by itself if not given.
     #[serde(default)]
     pub groups: Groups,
@@ -168,8 +185,10 @@ impl Traffic {
                 return Err(Problem::at("duration_s", format!("more than {MOST_STEPS} steps")).help("use longer steps"));
             }
             let clock = self.clock();
-            let roads = self.network.read()?;
-            let demand = self.demand.read(&self.network, &roads, clock)?;
+            let additional = Additional::read(&self.additional)?;
+            let roads = self.network.read(&additional)?;
+            let begin_s = self.begin_s.map(|begin| begin.get());
+            let demand = self.demand.read(&self.network, &roads, &additional, clock, begin_s)?;
             let world = World::following(roads, demand, clock, self.following).moved_by(self.model);
             Ok(Arc::new(world.deciding_every(self.decision_steps())))
         };
@@ -187,13 +206,17 @@ impl Environment for Traffic {
         let vehicles = world.demand.departures.len();
         let agents: Vec<&str> =
             world.network.controlled().map(|crossing| world.network.crossings[crossing].name.as_str()).collect();
+        let episode_s = self.duration_s.get();
+        let most_persons = world.demand.kinds.iter().map(|kind| kind.persons).fold(0.0, f64::max);
+        let rewards = self.rewards.iter().map(|payment| payment.task(vehicles, most_persons, episode_s));
+        let costs = self.costs.iter().map(|cost| cost.task(sizes.movements(), episode_s));
         let groups = match self.groups {
             Groups::Crossings => agents.iter().map(|&name| GroupSpec { name: name.to_owned(), agents: 1 }).collect(),
             Groups::Network => vec![GroupSpec { name: "network".to_owned(), agents: agents.len() as u32 }],
         };
         Spec {
             groups,
-            tasks: self.rewards.iter().map(|payment| payment.task(vehicles, self.duration_s.get())).collect(),
+            tasks: rewards.chain(costs).collect(),
             observation: self.observation.space(&sizes, vehicles),
             action: Space::Discrete(sizes.greens().max(1) as u32),
             time_limit: self.decisions(),
@@ -214,9 +237,19 @@ impl Environment for Traffic {
         if self.rewards.is_empty() {
             problems.push(Problem::at("rewards", "crossings earn nothing").help("name one reward or more"));
         }
-        let names: Vec<String> = self.rewards.iter().map(|payment| payment.task(1, 1.0).name).collect();
-        for (index, name) in names.iter().enumerate().filter(|(index, name)| names[..*index].contains(name)) {
-            problems.push(Problem::at(format!("rewards[{index}]"), format!("`{name}` is named twice")));
+        let rewards: Vec<&str> = self.rewards.iter().map(|payment| payment.name()).collect();
+        let costs: Vec<&str> = self.costs.iter().map(|cost| cost.name()).collect();
+        for (field, names) in [("rewards", rewards), ("costs", costs)] {
+            for (index, name) in names.iter().enumerate().filter(|(index, name)| names[..*index].contains(name)) {
+                problems.push(Problem::at(format!("{field}[{index}]"), format!("`{name}` is named twice")));
+            }
+        }
+        if let Ok(world) = self.world()
+            && let Some(index) = self.costs.iter().position(|cost| *cost == Cost::BusesBehindCars {})
+            && !world.demand.kinds.iter().any(|kind| kind.class == Class::Bus)
+        {
+            let help = "give the demand a share of `buses`, or vehicles of that class";
+            problems.push(Problem::at(format!("costs[{index}]"), "there are no buses").help(help));
         }
         let ratio = self.decision_s.get() / self.step_s.get();
         if ratio < 1.0 || (ratio - ratio.round()).abs() > 1e-9 {
@@ -229,8 +262,13 @@ impl Environment for Traffic {
     fn resolve(&mut self, folder: &Path) -> Result<(), Problem> {
         self.network.settle(folder);
         self.demand.settle(folder);
+        self.additional.iter_mut().for_each(|path| *path = source::absolute(folder, path));
         self.world = OnceLock::new();
         self.world().map(|_| ()).map_err(Problem::clone)
+    }
+
+    fn replay(&self) -> Option<&dyn Replay> {
+        Some(self)
     }
 
     fn build(&self, sim: &mut Builder) {

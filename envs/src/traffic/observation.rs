@@ -61,6 +61,10 @@ impl Sizes {
         }
     }
 
+    pub(super) fn movements(&self) -> usize {
+        self.movements
+    }
+
     pub(super) fn greens(&self) -> usize {
         self.greens
     }
@@ -247,6 +251,20 @@ impl<'w, 's> Sight<'w, 's> {
             pen.write(if count > 0.0 { (waited / count / 120.0).min(MOST) } else { 0.0 });
             pen.write(1.0 - taken / behind.len() as f64);
         }
+    }
+
+    /// How long the one has been standing who has been standing longest before a movement.
+    pub(super) fn longest_halt_s(&self, movement: u32) -> f64 {
+        let network = &self.world.network;
+        let this = &network.movements[movement as usize];
+        let links = &network.links[this.links.start as usize..this.links.end as usize];
+        let lanes = network.roads[this.from as usize].lanes.clone();
+        lanes
+            .filter(|&lane| links.iter().any(|link| link.from == lane))
+            .flat_map(|lane| self.vehicles(lane))
+            .filter(|(_, vehicle)| self.world.next_movement(vehicle) == Some(movement))
+            .map(|(_, vehicle)| self.halt_s(vehicle))
+            .fold(0.0, f64::max)
     }
 
     /// Share of presence spent waiting since the last decision, relative to the network's.

@@ -64,7 +64,8 @@ impl World {
     }
 
     fn fits(&self, lane: u32) -> u32 {
-        (self.network.lanes[lane as usize].length_m / PLACE_M) as u32
+        // One vehicle stands on a lane, however short.
+        ((self.network.lanes[lane as usize].length_m / PLACE_M) as u32).max(1)
     }
 
     /// Speed on a free lane.

@@ -53,8 +53,11 @@ pub enum Payment {
     WaitingShare {},
     /// Everybody's `-w^(1 + power) / (1 + power)`, as it grew in this decision, shared by all crossings and divided by
     /// `scale`. Over an episode it sums up to the same of final waits `w` in seconds: 0 is total waiting, large powers
-    /// approach the longest.
+    /// approach the longest. With `persons` every vehicle counts as often as there are people in it.
     Telescoping {
+        /// Whether people count rather than vehicles; no if not given.
+        #[serde(default)]
+        persons: bool,
         /// 1 if not given: half the sum of squares.
         #[serde(default = "one_or_more")]
         power: NonNegative,
@@ -105,7 +108,7 @@ impl Payment {
         Payment::Fair { team: half(), worse: quarter(), starving: quarter() }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Payment::Fair { .. } => "fair",
             Payment::Queue { .. } => "queue",
@@ -121,7 +124,7 @@ impl Payment {
     }
 
     /// What it earns at least and at most.
-    pub(super) fn task(self, vehicles: usize, episode_s: f64) -> TaskSpec {
+    pub(super) fn task(self, vehicles: usize, most_persons: f64, episode_s: f64) -> TaskSpec {
         // No count exceeds the vehicles there are, no wait the episode.
         let all = (vehicles as f64).max(1.0);
         let (low, high) = match self {
@@ -133,7 +136,10 @@ impl Payment {
             Payment::WaitDifference {} => (-all * episode_s / 100.0, all * episode_s / 100.0),
             Payment::Speed {} => (0.0, 1.0),
             Payment::WaitingShare {} => (-all, 0.0),
-            Payment::Telescoping { power, scale } => (-all * potential(episode_s, power.get()) / scale.get(), 0.0),
+            Payment::Telescoping { power, scale, persons } => {
+                let all = if persons { all * most_persons } else { all };
+                (-all * potential(episode_s, power.get()) / scale.get(), 0.0)
+            }
         };
         // Sums in 32 bits may round past an exact bound.
         let wider = |bound: f64| (bound * (1.0 + 1e-6)).clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
@@ -143,9 +149,13 @@ impl Payment {
     /// What every crossing of `agents` earns. `before` holds one number per crossing from the last decision, and gets the
     /// one for the next.
     pub(super) fn pay(self, world: &World, state: Shown<'_>, agents: &[u32], before: &mut [f64], reward: &mut [f32]) {
-        if let Payment::Telescoping { power, scale } = self {
+        if let Payment::Telescoping { power, scale, persons } = self {
             let waited = state.vehicles.iter().map(|vehicle| f64::from(vehicle.waited) * world.clock.step_s);
-            let now: f64 = waited.map(|wait| potential(wait, power.get())).sum();
+            let potentials = waited.map(|wait| potential(wait, power.get()));
+            let now: f64 = match persons {
+                true => potentials.zip(0..).map(|(unhappy, vehicle)| world.kind(vehicle).persons * unhappy).sum(),
+                false => potentials.sum(),
+            };
             let earned = (before[0] - now) / scale.get();
             before[0] = now;
             return reward.fill((earned / agents.len() as f64) as f32);
@@ -162,7 +172,7 @@ impl Payment {
         match self {
             Payment::Fair { team, worse, starving } => {
                 let own = share_waited(sight.world, sight.state, sight.crossing);
-                let behind = (own - network).max(0.0) / (network + 0.05);
+                let behind = behind_network(own, network);
                 let halts = lanes().flat_map(|lane| sight.vehicles(lane)).map(|(_, vehicle)| sight.halt_s(vehicle));
                 let starved = (halts.fold(0.0, f64::max) / STARVED_S).min(1.0);
                 -(1.0 - team.get()) * own - team.get() * network - worse.get() * behind - starving.get() * starved
@@ -207,6 +217,11 @@ impl Payment {
             Payment::Telescoping { .. } => 0.0,
         }
     }
+}
+
+/// By how much a share of presence spent waiting exceeds the network's: `max(0, u_i - U) / (U + 0.05)`.
+pub(super) fn behind_network(own: f64, network: f64) -> f64 {
+    (own - network).max(0.0) / (network + 0.05)
 }
 
 /// `w^(1 + p) / (1 + p)`.

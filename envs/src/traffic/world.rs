@@ -1,11 +1,13 @@
 //! Everything that stays as it is during an episode: roads, vehicles to come, lights, and what follows from them.
 
 use super::following::{Driver, Law};
-use super::network::demand::{Clock, Demand, Kind};
+use super::network::demand::{Clock, Demand, Departure, Kind};
 use super::network::{Crossing, Lane, Link, Network, Turn};
 use super::queue::Model;
 use super::state::{Chain, Choosing, Light, NONE, Occupied, Passage, Shown, State, Tally, Vehicle, some};
 use bytemuck::Zeroable;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// A lane or a link, as the step needs it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,7 @@ pub(super) struct Conflict {
     pub(super) at_m: f64,
     pub(super) foe_at_m: f64,
     pub(super) foe: u32,
+    pub(super) order: Ordering,
 }
 
 /// Everything that stays as it is.
@@ -63,6 +66,11 @@ pub struct World {
     pub wanted: Vec<u32>,
     /// Where the greens of every crossing begin in [`State::choices`].
     pub choices_at: Vec<u32>,
+    /// Roads that no fewer vehicles take than others into the same crossing, on average.
+    pub main_roads: Vec<bool>,
+    /// Pairs of a first and a last road that somebody drives, and which pair every path is of, by where it begins.
+    pub(super) pairs: u32,
+    pub(super) pair_of: BTreeMap<u32, u32>,
 }
 
 impl World {
@@ -114,7 +122,9 @@ impl World {
             at_m: conflict.at_m,
             foe_at_m: conflict.foe_at_m,
             foe: lanes + conflict.foe,
+            order: conflict.order,
         };
+        let (pairs, pair_of) = pairs(&network, &demand);
         let braking = |kind: &Kind| kind.max_braking.max(kind.usual_braking);
         let hardest_braking = demand.kinds.iter().map(braking).fold(0.0, f64::max);
         World {
@@ -131,6 +141,9 @@ impl World {
             dawdles: matches!(law, Law::Krauss { dawdling } if dawdling.get() > 0.0),
             wanted: wanted(&network, &demand),
             choices_at: choices_at(&network),
+            main_roads: main_roads(&network, &demand),
+            pairs,
+            pair_of,
             doors: (0..lanes).filter(|&lane| !demand.queues[lane as usize].is_empty()).collect(),
             network,
             demand,
@@ -166,6 +179,21 @@ impl World {
         self.demand.departures.partition_point(|departure| departure.step < steps)
     }
 
+    /// Whether there are main roads and others.
+    pub(super) fn has_main_and_side(&self) -> bool {
+        let leads = |road: u32| self.network.movements.iter().any(|movement| movement.from == road);
+        let found = |main: bool| (0..).zip(&self.main_roads).any(|(road, this)| *this == main && leads(road));
+        found(true) && found(false)
+    }
+
+    /// Length of a path, and the time that it takes on free roads.
+    pub(super) fn free_way(&self, (begin, end): (u32, u32), fastest_mps: f64) -> (f64, f64) {
+        let ways = self.demand.paths[begin as usize..end as usize].iter().map(|&way| &self.ways[way as usize]);
+        ways.fold((0.0, 0.0), |(length_m, time_s), way| {
+            (length_m + way.length_m, time_s + way.length_m / way.limit_mps.min(fastest_mps))
+        })
+    }
+
     /// Sets everything to the start of an episode. Lights that obey a controller show their first green.
     pub fn start(&self, state: State<'_>) {
         state.vehicles.fill(Vehicle {
@@ -182,13 +210,35 @@ impl World {
         state.chains.fill(Chain { first: NONE, last: NONE, entrants: NONE, offer: NONE, ..Chain::zeroed() });
         state.occupied.fill(Occupied(0));
         for (light, crossing) in state.lights.iter_mut().zip(&self.network.crossings) {
-            let remaining_s = self.network.phases[crossing.phases.start as usize].duration_s;
-            let phase = if crossing.controlled { crossing.greens[0] } else { 0 };
+            let (own, remaining_s) = self.table_at(crossing, self.demand.begin_s);
+            let phase = if crossing.controlled { crossing.greens[0] } else { own };
             *light = Light { remaining_s, phase, before: NONE, ..Light::zeroed() };
         }
         state.passages.fill(Passage::zeroed());
         state.choices.fill(Choosing::zeroed());
         *state.tally = Tally::zeroed();
+    }
+
+    /// Lets all lights show what their own tables say at the start of an episode.
+    pub fn follow_tables(&self, lights: &mut [Light]) {
+        for (light, crossing) in lights.iter_mut().zip(&self.network.crossings) {
+            light.phase = self.table_at(crossing, self.demand.begin_s).0;
+        }
+    }
+
+    /// The phase that a light's own table shows at a time, and how long it still will.
+    fn table_at(&self, crossing: &Crossing, time_s: f64) -> (u32, f64) {
+        let phases = &self.network.phases[crossing.phases.start as usize..crossing.phases.end as usize];
+        let cycle_s: f64 = phases.iter().map(|phase| phase.duration_s).sum();
+        let mut into_s = if cycle_s > 0.0 { (time_s - crossing.offset_s).rem_euclid(cycle_s) } else { 0.0 };
+        for (number, phase) in phases.iter().enumerate() {
+            // At the begin of a table a phase of no time is shown as well.
+            if into_s < phase.duration_s || into_s == 0.0 && number == 0 {
+                return (number as u32, phase.duration_s - into_s);
+            }
+            into_s -= phase.duration_s;
+        }
+        (0, phases[0].duration_s)
     }
 
     /// Greens that a light can be asked for, over all crossings.
@@ -372,6 +422,34 @@ fn choices_at(network: &Network) -> Vec<u32> {
         Some(begin)
     };
     network.crossings.iter().scan(0, next).collect()
+}
+
+/// Roads into a crossing that no fewer vehicles take than its roads do on average.
+fn main_roads(network: &Network, demand: &Demand) -> Vec<bool> {
+    let mut used = vec![0u64; network.roads.len()];
+    for (movement, wanted) in network.movements.iter().zip(wanted(network, demand)) {
+        used[movement.from as usize] += u64::from(wanted);
+    }
+    let (mut sums, mut counts) = (vec![0u64; network.crossings.len()], vec![0u64; network.crossings.len()]);
+    for (road, used) in network.roads.iter().zip(&used) {
+        sums[road.to as usize] += used;
+        counts[road.to as usize] += 1;
+    }
+    let main = |(road, used): (&super::network::Road, &u64)| used * counts[road.to as usize] >= sums[road.to as usize];
+    network.roads.iter().zip(&used).map(main).collect()
+}
+
+/// How many pairs of a first and a last road there are, and which pair every path is of.
+fn pairs(network: &Network, demand: &Demand) -> (u32, BTreeMap<u32, u32>) {
+    let (mut pairs, mut pair_of) = (BTreeMap::new(), BTreeMap::new());
+    for &Departure { path: (begin, end), .. } in &demand.departures {
+        pair_of.entry(begin).or_insert_with(|| {
+            let road = |at: u32| network.lanes[demand.paths[at as usize] as usize].road;
+            let next = pairs.len() as u32;
+            *pairs.entry((road(begin), road(end - 1))).or_insert(next)
+        });
+    }
+    (pairs.len() as u32, pair_of)
 }
 
 fn wanted(network: &Network, demand: &Demand) -> Vec<u32> {

@@ -4,7 +4,7 @@
 //! Scenario* (WWW), and its documentation. Unknown entries are ignored, as CityFlow does; what is missing, of the wrong
 //! kind or refers to nothing is refused with its place.
 
-use super::demand::{Clock, Demand, FlowPlan, Kind};
+use super::demand::{Class, Clock, Demand, FlowPlan, Kind};
 use super::json::{Document, ImportError, Place};
 use super::{CrossingPlan, LanePlan, LinkPlan, MovementPlan, Network, PhasePlan, Point, RoadPlan, Turn};
 use std::collections::BTreeMap;
@@ -129,7 +129,11 @@ fn points(list: &Place<'_>) -> Read<Vec<Point>> {
 fn road(place: &Place<'_>, crossings: &BTreeMap<String, usize>) -> Read<RoadPlan> {
     let lanes_at = place.get("lanes")?;
     let lane = |place: Place<'_>| {
-        Ok(LanePlan { width_m: place.get("width")?.non_negative()?, limit_mps: place.get("maxSpeed")?.positive()? })
+        Ok(LanePlan {
+            width_m: place.get("width")?.non_negative()?,
+            limit_mps: place.get("maxSpeed")?.positive()?,
+            line: None,
+        })
     };
     let lanes = lanes_at.items()?.map(lane).collect::<Read<Vec<_>>>()?;
     if lanes.is_empty() {
@@ -162,6 +166,7 @@ fn crossing(
         controlled: false,
         movements: Vec::new(),
         phases: Vec::new(),
+        offset_s: 0.0,
     };
     if plan.boundary {
         return Ok(plan);
@@ -237,7 +242,7 @@ fn link(place: &Place<'_>, from: &RoadPlan, to: &RoadPlan) -> Read<LinkPlan> {
     let points = given.as_ref().map_or(Ok(Vec::new()), points)?;
     match given {
         Some(given) if points.len() == 1 => Err(given.error("a link needs two points or more, or none at all")),
-        _ => Ok(LinkPlan { from, to, points }),
+        _ => Ok(LinkPlan { from, to, points, right_of_way: None }),
     }
 }
 
@@ -251,7 +256,7 @@ fn phase(place: &Place<'_>, movements: usize) -> Read<PhasePlan> {
         }
         green.push(movement);
     }
-    Ok(PhasePlan { duration_s: place.get("time")?.non_negative()?, movements: green })
+    Ok(PhasePlan { duration_s: place.get("time")?.non_negative()?, movements: green, passing: false })
 }
 
 fn flow(place: &Place<'_>, roads: &Names<'_>) -> Read<FlowPlan> {
@@ -285,7 +290,17 @@ fn flow(place: &Place<'_>, roads: &Names<'_>) -> Read<FlowPlan> {
 fn kind(vehicle: &Place<'_>) -> Read<Kind> {
     let positive = |name| vehicle.get(name)?.positive();
     let non_negative = |name| vehicle.get(name)?.non_negative();
+    let class = match vehicle.find("class")? {
+        None => Class::Car,
+        Some(place) => {
+            let name = place.text()?;
+            let known = Class::ALL.into_iter().find(|class| class.name() == name);
+            known.ok_or_else(|| place.error(format!("expected car, bus or emergency, found {name:?}")))?
+        }
+    };
     Ok(Kind {
+        class,
+        persons: vehicle.find("persons")?.map_or(Ok(class.persons()), |place| place.non_negative())?,
         length_m: positive("length")?,
         min_gap_m: non_negative("minGap")?,
         max_speed_mps: positive("maxSpeed")?,

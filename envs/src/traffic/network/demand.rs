@@ -18,6 +18,41 @@ const MOST_PATH_ENTRIES: usize = 1 << 27;
 /// Stands behind the last way of every path.
 pub const PATH_END: u32 = u32::MAX;
 
+/// What sort of vehicle it is: groups by which waiting is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// A car, and what is treated as one: taxis, vans, lorries.
+    #[default]
+    Car,
+    /// A bus or a coach.
+    Bus,
+    /// An ambulance, a fire engine, the police.
+    Emergency,
+}
+
+impl Class {
+    /// All of them, as they are listed in tables.
+    pub const ALL: [Class; 3] = [Class::Car, Class::Bus, Class::Emergency];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Car => "car",
+            Class::Bus => "bus",
+            Class::Emergency => "emergency",
+        }
+    }
+
+    /// People in it where nothing is said: 1.2 in a car, 20 in a bus, 2 in an emergency vehicle.
+    pub fn persons(self) -> f64 {
+        match self {
+            Class::Car => 1.2,
+            Class::Bus => 20.0,
+            Class::Emergency => 2.0,
+        }
+    }
+}
+
 /// What vehicles of a kind can do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kind {
@@ -37,6 +72,10 @@ pub struct Kind {
     pub usual_acceleration: f64,
     /// Braking that it plans with, in m/s².
     pub usual_braking: f64,
+    /// What sort it is.
+    pub class: Class,
+    /// People in it.
+    pub persons: f64,
 }
 
 impl Kind {
@@ -50,7 +89,25 @@ impl Kind {
         max_braking: 4.5,
         usual_acceleration: 2.0,
         usual_braking: 4.5,
+        class: Class::Car,
+        persons: 1.2,
     };
+
+    /// A vehicle of a class: a car, or what differs from it.
+    pub fn of(class: Class) -> Kind {
+        let car = Kind { class, persons: class.persons(), ..Kind::CAR };
+        match class {
+            Class::Bus => Kind {
+                length_m: 12.0,
+                max_acceleration: 1.2,
+                usual_acceleration: 1.2,
+                max_braking: 4.0,
+                usual_braking: 4.0,
+                ..car
+            },
+            Class::Car | Class::Emergency => car,
+        }
+    }
 }
 
 /// Vehicles that follow each other on one route.
@@ -105,6 +162,17 @@ pub struct Demand {
     pub waiting: Vec<u32>,
     /// The part of `waiting` of every lane.
     pub queues: Vec<Range<u32>>,
+    /// Time at which the episode begins, on the clock of the lights' own tables.
+    pub begin_s: f64,
+}
+
+/// How vehicles find the way between the roads that they must use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// By length, as CityFlow does. A route has two roads or more.
+    ByLength,
+    /// By time, as SUMO does. A route may be a single road.
+    ByTime,
 }
 
 /// A flow that cannot be.
@@ -121,8 +189,13 @@ pub struct FlowFault {
 impl Demand {
     /// The vehicles of these flows.
     pub fn build(network: &Network, flows: &[FlowPlan], clock: Clock) -> Result<Self, FlowFault> {
+        Demand::routed(network, flows, clock, Routing::ByLength)
+    }
+
+    /// The same with another way of finding ways.
+    pub fn routed(network: &Network, flows: &[FlowPlan], clock: Clock, by: Routing) -> Result<Self, FlowFault> {
         let mut demand = Demand::default();
-        let mut routes = Routes::new(network);
+        let mut routes = Routes::new(network, by);
         let mut numbers = Vec::with_capacity(flows.len());
         for (flow, plan) in flows.iter().enumerate() {
             let fault = |message| FlowFault { flow, route: true, message };
@@ -216,9 +289,10 @@ fn comings(flows: &[FlowPlan], clock: Clock) -> Result<Vec<Coming>, FlowFault> {
 /// Routes and the paths along them, each found once.
 struct Routes<'n> {
     network: &'n Network,
-    /// Roads to which a movement leads, and its length.
+    by: Routing,
+    /// Roads to which a movement leads, and what driving along one costs.
     next: Vec<Vec<u32>>,
-    lengths_m: Vec<f64>,
+    costs: Vec<f64>,
     numbers: BTreeMap<Vec<u32>, usize>,
     routes: Vec<Vec<u32>>,
     /// Paths by route and start lane.
@@ -226,19 +300,23 @@ struct Routes<'n> {
 }
 
 impl<'n> Routes<'n> {
-    fn new(network: &'n Network) -> Self {
+    fn new(network: &'n Network, by: Routing) -> Self {
         let mut next: Vec<Vec<u32>> = vec![Vec::new(); network.roads.len()];
         for movement in &network.movements {
             if !next[movement.from as usize].contains(&movement.to) {
                 next[movement.from as usize].push(movement.to);
             }
         }
-        let mean_length = |road: &super::Road| {
-            let lanes = &network.lanes[road.lanes.start as usize..road.lanes.end as usize];
-            lanes.iter().map(|lane| lane.length_m).sum::<f64>() / lanes.len() as f64
+        let cost = |lane: &super::Lane| match by {
+            Routing::ByLength => lane.length_m,
+            Routing::ByTime => lane.length_m / lane.limit_mps,
         };
-        let lengths_m = network.roads.iter().map(mean_length).collect();
-        Routes { network, next, lengths_m, numbers: BTreeMap::new(), routes: Vec::new(), paths: BTreeMap::new() }
+        let mean_cost = |road: &super::Road| {
+            let lanes = &network.lanes[road.lanes.start as usize..road.lanes.end as usize];
+            lanes.iter().map(cost).sum::<f64>() / lanes.len() as f64
+        };
+        let costs = network.roads.iter().map(mean_cost).collect();
+        Routes { network, by, next, costs, numbers: BTreeMap::new(), routes: Vec::new(), paths: BTreeMap::new() }
     }
 
     fn name(&self, road: u32) -> &str {
@@ -256,7 +334,7 @@ impl<'n> Routes<'n> {
             return Ok(number);
         }
         let route = self.fill(&anchors)?;
-        if route.len() < 2 {
+        if route.len() < 2 && self.by == Routing::ByLength {
             return Err("a route needs two roads or more".to_owned());
         }
         self.routes.push(route);
@@ -283,9 +361,9 @@ impl<'n> Routes<'n> {
     fn shortest(&self, from: u32, to: u32) -> Option<Vec<u32>> {
         let mut best = vec![f64::INFINITY; self.next.len()];
         let mut before = vec![u32::MAX; self.next.len()];
-        let mut open = BinaryHeap::from([Open { so_far_m: 0.0, road: from }]);
+        let mut open = BinaryHeap::from([Open { so_far: 0.0, road: from }]);
         best[from as usize] = 0.0;
-        while let Some(Open { so_far_m, road }) = open.pop() {
+        while let Some(Open { so_far, road }) = open.pop() {
             if road == to {
                 let mut way = vec![to];
                 while before[way[way.len() - 1] as usize] != from {
@@ -294,14 +372,14 @@ impl<'n> Routes<'n> {
                 way.reverse();
                 return Some(way);
             }
-            if so_far_m > best[road as usize] {
+            if so_far > best[road as usize] {
                 continue;
             }
             for &next in &self.next[road as usize] {
-                let through_m = so_far_m + self.lengths_m[next as usize];
-                if through_m < best[next as usize] {
-                    (best[next as usize], before[next as usize]) = (through_m, road);
-                    open.push(Open { so_far_m: through_m, road: next });
+                let through = so_far + self.costs[next as usize];
+                if through < best[next as usize] {
+                    (best[next as usize], before[next as usize]) = (through, road);
+                    open.push(Open { so_far: through, road: next });
                 }
             }
         }
@@ -313,7 +391,8 @@ impl<'n> Routes<'n> {
         let network = self.network;
         let route = &self.routes[number];
         let lanes = network.roads[route[0] as usize].lanes.clone();
-        let able = || lanes.clone().filter(|&lane| network.links_to(lane, route[1]).next().is_some());
+        let leads_on = |lane: u32| route.get(1).is_none_or(|&next| network.links_to(lane, next).next().is_some());
+        let able = || lanes.clone().filter(|&lane| leads_on(lane));
         let count = able().count() as u32;
         let Some(start) = (count > 0).then(|| able().nth((lot % count) as usize)).flatten() else {
             let (from, to) = (self.name(route[0]), self.name(route[1]));
@@ -355,7 +434,7 @@ fn next_link(network: &Network, lane: u32, road: u32, after: Option<u32>) -> Opt
 
 #[derive(PartialEq)]
 struct Open {
-    so_far_m: f64,
+    so_far: f64,
     road: u32,
 }
 
@@ -370,7 +449,7 @@ impl PartialOrd for Open {
 impl Ord for Open {
     /// The nearest is the greatest.
     fn cmp(&self, other: &Self) -> Ordering {
-        other.so_far_m.total_cmp(&self.so_far_m).then(other.road.cmp(&self.road))
+        other.so_far.total_cmp(&self.so_far).then(other.road.cmp(&self.road))
     }
 }
 

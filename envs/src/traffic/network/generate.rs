@@ -1,9 +1,10 @@
-//! Networks that need no file: a grid of crossings, of which an arterial and a single crossing are the small ones.
+//! Networks that need no file: a grid of crossings, of which an arterial and a single crossing are the small ones, and
+//! vehicles that enter them.
 //!
 //! Every road has three lanes, one each to turn left, go straight on and turn right. Movements and phases are numbered as
 //! in the public data sets: first the clearance in which only right turns go, then eight greens.
 
-use super::demand::{FlowPlan, Kind};
+use super::demand::{Class, FlowPlan, Kind};
 use super::{CrossingPlan, Fault, LanePlan, LinkPlan, MovementPlan, Network, PhasePlan, Point, RoadPlan, Turn};
 use isonomy_engine::quantity::{Positive, Probability};
 use schemars::JsonSchema;
@@ -32,6 +33,67 @@ pub struct Grid {
     pub limit_mps: Positive,
 }
 
+/// A main road with crossings, each with a side road.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Arterial {
+    /// Crossings, from west to east.
+    pub crossings: NonZeroU32,
+    /// From crossing to crossing, in metres; 300 if not given.
+    #[serde(default = "block_m")]
+    pub block_m: Positive,
+    /// What a crossing takes of every road that ends there, in metres; 15 if not given.
+    #[serde(default = "crossing_m")]
+    pub crossing_m: Positive,
+    /// Speed limit; 11.111 if not given.
+    #[serde(default = "limit_mps")]
+    pub limit_mps: Positive,
+}
+
+/// One crossing of two roads.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Single {
+    /// Length of the roads, in metres; 300 if not given.
+    #[serde(default = "block_m")]
+    pub block_m: Positive,
+    /// What the crossing takes of every road, in metres; 15 if not given.
+    #[serde(default = "crossing_m")]
+    pub crossing_m: Positive,
+    /// Speed limit; 11.111 if not given.
+    #[serde(default = "limit_mps")]
+    pub limit_mps: Positive,
+}
+
+impl From<Arterial> for Grid {
+    fn from(of: Arterial) -> Grid {
+        let Arterial { crossings: columns, block_m, crossing_m, limit_mps } = of;
+        Grid { rows: NonZeroU32::MIN, columns, block_m, crossing_m, limit_mps }
+    }
+}
+
+impl From<Single> for Grid {
+    fn from(of: Single) -> Grid {
+        let Single { block_m, crossing_m, limit_mps } = of;
+        Grid { rows: NonZeroU32::MIN, columns: NonZeroU32::MIN, block_m, crossing_m, limit_mps }
+    }
+}
+
+/// Vehicles that enter a network on every road from outside, at random times. Each leaves it on another road that it can
+/// reach, drawn like the rest, the shortest way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trips {
+    /// Vehicles an hour on every road that leads in.
+    pub entry_per_h: Positive,
+    /// Share of buses; none if not given.
+    #[serde(default = "none")]
+    pub buses: Probability,
+    /// Share of emergency vehicles; none if not given.
+    #[serde(default = "none")]
+    pub emergencies: Probability,
+}
+
 /// Vehicles that enter a grid from all sides, at random times.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,29 +108,39 @@ pub struct Entries {
     /// Chance that it turns right; 0.1 if not given.
     #[serde(default = "tenth")]
     pub right: Probability,
+    /// Share of buses; none if not given.
+    #[serde(default = "none")]
+    pub buses: Probability,
+    /// Share of emergency vehicles; none if not given.
+    #[serde(default = "none")]
+    pub emergencies: Probability,
 }
 
 fn constant(value: f64) -> Positive {
     Positive::new(value).expect("a constant above 0")
 }
 
-fn block_m() -> Positive {
+pub(super) fn block_m() -> Positive {
     constant(300.0)
 }
 
-fn crossing_m() -> Positive {
+pub(super) fn crossing_m() -> Positive {
     constant(15.0)
 }
 
-fn limit_mps() -> Positive {
+pub(super) fn limit_mps() -> Positive {
     constant(11.111)
+}
+
+fn none() -> Probability {
+    Probability::new(0.0).expect("a constant between 0 and 1")
 }
 
 fn tenth() -> Probability {
     Probability::new(0.1).expect("a constant between 0 and 1")
 }
 
-const LANE_WIDTH_M: f64 = 4.0;
+pub(super) const LANE_WIDTH_M: f64 = 4.0;
 
 /// East, north, west, south: where a road leads.
 const HEADINGS: [(i64, i64); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
@@ -102,7 +174,7 @@ fn turned(heading: usize, turn: Turn) -> usize {
     }
 }
 
-fn lane(turn: Turn) -> usize {
+pub(super) fn lane(turn: Turn) -> usize {
     match turn {
         Turn::Left => 0,
         Turn::Straight => 1,
@@ -157,12 +229,13 @@ impl Grid {
                 from: places_by[&(x, y)],
                 to: places_by[&to],
                 points: vec![at((x, y)), at(to)],
-                lanes: vec![LanePlan { width_m: LANE_WIDTH_M, limit_mps: self.limit_mps.get() }; 3],
+                lanes: vec![LanePlan { width_m: LANE_WIDTH_M, limit_mps: self.limit_mps.get(), line: None }; 3],
             }
         };
         let movement = |(x, y): (i64, i64), (heading, turn): (usize, Turn)| {
             let before = (x - HEADINGS[heading].0, y - HEADINGS[heading].1);
-            let links = (0..3).map(|to| LinkPlan { from: lane(turn), to, points: Vec::new() }).collect();
+            let links =
+                (0..3).map(|to| LinkPlan { from: lane(turn), to, points: Vec::new(), right_of_way: None }).collect();
             let (from, to) = (roads_by[&(before, heading)], roads_by[&((x, y), turned(heading, turn))]);
             MovementPlan { turn, from, to, links }
         };
@@ -171,6 +244,7 @@ impl Grid {
             let phase = |free: &&[usize]| PhasePlan {
                 duration_s: if free.is_empty() { 5.0 } else { 30.0 },
                 movements: RIGHT_TURNS.iter().chain(*free).copied().collect(),
+                passing: false,
             };
             CrossingPlan {
                 name: format!("crossing_{x}_{y}"),
@@ -184,6 +258,7 @@ impl Grid {
                     Vec::new()
                 },
                 phases: if inside { PHASES.iter().map(phase).collect() } else { Vec::new() },
+                offset_s: 0.0,
             }
         };
         Network::build(roads.iter().map(road_plan).collect(), places.iter().map(crossing).collect())
@@ -205,8 +280,8 @@ impl Grid {
                 let at = random.next() % u64::from(crossings.get());
                 let ways = self.way(from, heading, turn, at as i64);
                 let route = ways.iter().map(|road| numbers[road]).collect();
-                let start_s = now_s.floor();
-                flows.push(FlowPlan { kind: Kind::CAR, route, interval_s: 1.0, start_s, end_s: Some(start_s) });
+                let kind = random.kind(entries.buses, entries.emergencies);
+                flows.push(single(kind, route, now_s));
                 now_s += random.gap_s(per_h.get());
             }
         }
@@ -232,11 +307,50 @@ impl Grid {
     }
 }
 
+/// A vehicle that comes in the second of a time.
+fn single(kind: Kind, route: Vec<usize>, now_s: f64) -> FlowPlan {
+    let start_s = now_s.floor();
+    FlowPlan { kind, route, interval_s: 1.0, start_s, end_s: Some(start_s) }
+}
+
+impl Trips {
+    /// Vehicles that enter until `until_s`; none where no road leads in from outside or nothing can be reached from one.
+    pub fn flows(&self, network: &Network, until_s: f64, seed: u32) -> Option<Vec<FlowPlan>> {
+        let mut next: Vec<Vec<u32>> = vec![Vec::new(); network.roads.len()];
+        network.movements.iter().for_each(|movement| next[movement.from as usize].push(movement.to));
+        let outside = |crossing: u32| network.crossings[crossing as usize].boundary;
+        let mut random = Random(u64::from(seed));
+        let mut flows = Vec::new();
+        for (entry, road) in network.roads.iter().enumerate().filter(|(_, road)| outside(road.from)) {
+            let (mut reached, mut open) = (vec![false; next.len()], vec![entry as u32]);
+            while let Some(at) = open.pop() {
+                if !std::mem::replace(&mut reached[at as usize], true) {
+                    open.extend(&next[at as usize]);
+                }
+            }
+            let ends = |exit: &usize| {
+                let to = network.roads[*exit].to;
+                reached[*exit] && *exit != entry && outside(to) && to != road.from
+            };
+            let exits: Vec<usize> = (0..network.roads.len()).filter(ends).collect();
+            let mut now_s = random.gap_s(self.entry_per_h.get());
+            while !exits.is_empty() && now_s < until_s && flows.len() <= super::demand::MOST_VEHICLES {
+                let exit = exits[(random.next() % exits.len() as u64) as usize];
+                let kind = random.kind(self.buses, self.emergencies);
+                flows.push(single(kind, vec![entry, exit], now_s));
+                now_s += random.gap_s(self.entry_per_h.get());
+            }
+        }
+        flows.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
+        (!flows.is_empty()).then_some(flows)
+    }
+}
+
 /// SplitMix64 (Steele, Lea and Flood 2014): a demand is drawn once, when a scenario is read.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -245,13 +359,25 @@ impl Random {
     }
 
     /// From 0 to below 1.
-    fn share(&mut self) -> f64 {
+    pub(super) fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Time to the next vehicle of a Poisson process.
     fn gap_s(&mut self, per_h: f64) -> f64 {
         -(1.0 - self.share()).ln() * 3600.0 / per_h
+    }
+
+    /// A car, if nothing else is wanted: then nothing is drawn.
+    fn kind(&mut self, buses: Probability, emergencies: Probability) -> Kind {
+        if buses.get() + emergencies.get() == 0.0 {
+            return Kind::CAR;
+        }
+        match self.share() {
+            share if share < buses.get() => Kind::of(Class::Bus),
+            share if share < buses.get() + emergencies.get() => Kind::of(Class::Emergency),
+            _ => Kind::CAR,
+        }
     }
 
     fn turn(&mut self, entries: &Entries) -> Turn {
@@ -299,8 +425,7 @@ mod tests {
     fn vehicles_find_their_way() {
         let (grid, clock) = (grid(2, 3), Clock { step_s: 1.0, steps: 3600, seed: 0 });
         let network = grid.network().expect("it can be built");
-        let entries =
-            Entries { main_per_h: constant(400.0), side_per_h: constant(100.0), left: tenth(), right: tenth() };
+        let entries: Entries = serde_json::from_str(r#"{"main_per_h": 400, "side_per_h": 100}"#).expect("entries");
         let flows = grid.flows(&entries, 3600.0, 7);
         let demand = Demand::build(&network, &flows, clock).expect("it can be driven");
         let expected = 4.0 * 400.0 + 6.0 * 100.0;

@@ -44,7 +44,7 @@ impl Point {
         Point { x, y }
     }
 
-    fn length(self) -> f64 {
+    pub(super) fn length(self) -> f64 {
         (self.x * self.x + self.y * self.y).sqrt()
     }
 
@@ -163,6 +163,15 @@ fn bezier(handles: [Point; 4], at: f64) -> Point {
 
 /// Where two lines first meet, as metres along each. Pieces are tried in the order of the first line, then the second.
 pub(super) fn meeting(first: &[Point], second: &[Point]) -> Option<(f64, f64)> {
+    first_meeting(first, second, false)
+}
+
+/// The same with every piece counted.
+pub(super) fn crossing_point(first: &[Point], second: &[Point]) -> Option<(f64, f64)> {
+    first_meeting(first, second, true)
+}
+
+fn first_meeting(first: &[Point], second: &[Point], counts_parallel: bool) -> Option<(f64, f64)> {
     let mut along_first = 0.0;
     for one in first.windows(2) {
         let mut along_second = 0.0;
@@ -171,6 +180,7 @@ pub(super) fn meeting(first: &[Point], second: &[Point]) -> Option<(f64, f64)> {
             // A parallel piece is passed over without its length being counted: CityFlow does so, and its conflict
             // points stand where this puts them.
             if u.cross(v).abs() < TOLERANCE {
+                along_second += if counts_parallel { v.length() } else { 0.0 };
                 continue;
             }
             let point = one[0] + u * ((other[0] - one[0]).cross(v) / u.cross(v));

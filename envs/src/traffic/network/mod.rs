@@ -1,18 +1,23 @@
 //! A road network: roads of lanes, crossings of movements, links from lane to lane, phases of a light.
 //!
 //! Everything is numbered and stands in one array per kind, in the order of the plan. A *way* is what a vehicle can be
-//! on: ways `0..lanes` are lanes, the rest are links. [`cityflow`] reads plans from files, [`generate`] makes them up.
+//! on: ways `0..lanes` are lanes, the rest are links. [`cityflow`] and [`sumo`] read plans from files, [`generate`] makes
+//! them up.
 
 pub mod cityflow;
 pub mod demand;
 pub mod generate;
 mod geometry;
 mod json;
+pub mod layout;
+pub mod sumo;
+mod xml;
 
 pub use geometry::Point;
 pub use json::ImportError;
 
 use geometry::Joint;
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// Which way a movement turns. A vehicle yields to one whose movement is further down this list.
@@ -56,12 +61,14 @@ pub struct RoadPlan {
 }
 
 /// A lane to be built.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LanePlan {
     /// Width in metres.
     pub width_m: f64,
     /// Speed limit.
     pub limit_mps: f64,
+    /// Its line between the crossings, two points or more, and its length. None: both follow from the road's middle line.
+    pub line: Option<(Vec<Point>, f64)>,
 }
 
 /// A crossing to be built.
@@ -81,6 +88,8 @@ pub struct CrossingPlan {
     pub movements: Vec<MovementPlan>,
     /// Phases of its light. None: every movement is always free.
     pub phases: Vec<PhasePlan>,
+    /// Time at which the light's own table begins.
+    pub offset_s: f64,
 }
 
 /// A movement to be built: from a road to a road.
@@ -105,6 +114,36 @@ pub struct LinkPlan {
     pub to: usize,
     /// Its curve; made up where empty.
     pub points: Vec<Point>,
+    /// Whom it must let pass, where the plan says so. None: that follows from how movements turn.
+    pub right_of_way: Option<RightOfWay>,
+}
+
+/// Whom a link lets pass.
+#[derive(Clone, Debug)]
+pub struct RightOfWay {
+    /// The junction within which links are numbered.
+    pub junction: usize,
+    /// The link's number there.
+    pub number: usize,
+    /// Whether it lets each of the others pass.
+    pub yields_to: Vec<bool>,
+    /// Whether it must yield wherever it has green.
+    pub minor: bool,
+}
+
+impl RightOfWay {
+    fn yields_to(&self, other: &RightOfWay) -> bool {
+        self.junction == other.junction && self.yields_to.get(other.number) == Some(&true)
+    }
+
+    /// Greater: this link's vehicles go first.
+    fn against(&self, other: &RightOfWay) -> Ordering {
+        match (other.yields_to(self), self.yields_to(other)) {
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            _ => other.minor.cmp(&self.minor),
+        }
+    }
 }
 
 /// A phase to be built.
@@ -114,6 +153,8 @@ pub struct PhasePlan {
     pub duration_s: f64,
     /// Movements that have green.
     pub movements: Vec<usize>,
+    /// Whether it only leads from one green to another, so that no controller may choose it.
+    pub passing: bool,
 }
 
 /// A road.
@@ -142,6 +183,8 @@ pub struct Lane {
     pub length_m: f64,
     /// Speed limit.
     pub limit_mps: f64,
+    /// Width.
+    pub width_m: f64,
     /// Its line.
     pub points: Vec<Point>,
     /// Links that begin at its end, as a range of [`Network::leaving`].
@@ -174,6 +217,8 @@ pub struct Conflict {
     pub foe: u32,
     /// Metres along the other link.
     pub foe_at_m: f64,
+    /// Greater: this link's vehicles go first; less: the other's. Equal: who would be there first.
+    pub order: Ordering,
 }
 
 /// A movement: from a road through a crossing to a road.
@@ -210,6 +255,8 @@ pub struct Crossing {
     pub greens: Vec<u32>,
     /// The phase between two greens, as a number from its first phase.
     pub clearance: u32,
+    /// Time at which the light's own table begins.
+    pub offset_s: f64,
     /// Lanes that lead to it and have a link, in the order of their links.
     pub incoming: Vec<u32>,
     /// Lanes that lead away from it and have a link to them, in the order of those links.
@@ -280,6 +327,9 @@ impl Network {
         whole: &mut Vec<Vec<Point>>,
     ) -> Result<(), Fault> {
         let fault = |message: String| Fault { road: index, message };
+        if road.lanes.iter().all(|lane| lane.line.is_some()) {
+            return self.add_drawn_road(index, road, whole);
+        }
         if road.points.len() < 2 {
             return Err(fault("a road needs two points or more".to_owned()));
         }
@@ -306,6 +356,7 @@ impl Network {
                 index: number as u32,
                 length_m: length_of(&points),
                 limit_mps: lane.limit_mps,
+                width_m: lane.width_m,
                 points,
                 leaving: 0..0,
             });
@@ -319,6 +370,28 @@ impl Network {
             lanes,
             points: road.points,
         });
+        Ok(())
+    }
+
+    /// Adds a road all of whose lanes have lines.
+    fn add_drawn_road(&mut self, index: usize, road: RoadPlan, whole: &mut Vec<Vec<Point>>) -> Result<(), Fault> {
+        let first_lane = self.lanes.len() as u32;
+        for (number, lane) in road.lanes.into_iter().enumerate() {
+            let Some((points, length_m)) = lane.line else { continue };
+            whole.push(points.clone());
+            self.lanes.push(Lane {
+                road: index as u32,
+                index: number as u32,
+                length_m,
+                limit_mps: lane.limit_mps,
+                width_m: lane.width_m,
+                points,
+                leaving: 0..0,
+            });
+        }
+        let lanes = first_lane..self.lanes.len() as u32;
+        let (name, from, to) = (road.name, road.from as u32, road.to as u32);
+        self.roads.push(Road { name, from, to, lanes, points: road.points });
         Ok(())
     }
 
@@ -349,7 +422,12 @@ impl Network {
                 links: begin..self.links.len() as u32,
             });
         }
-        self.find_conflicts(first_link);
+        let rights: Vec<Option<&RightOfWay>> = plan
+            .movements
+            .iter()
+            .flat_map(|movement| movement.links.iter().map(|link| link.right_of_way.as_ref()))
+            .collect();
+        self.find_conflicts(first_link, &rights);
         let movements = first_movement..self.movements.len() as u32;
         let light = self.add_phases(&plan.phases, movements.len());
         let (incoming, outgoing) = ends(&self.links[first_link..]);
@@ -362,6 +440,7 @@ impl Network {
             phases: light.phases,
             greens: light.greens,
             clearance: light.clearance,
+            offset_s: plan.offset_s,
             incoming,
             outgoing,
         });
@@ -383,7 +462,9 @@ impl Network {
         // Right turns that are always free say nothing about a phase.
         let always: Vec<bool> = (0..movements).map(|m| phases.iter().all(|phase| phase.green[m])).collect();
         let frees_somebody = |phase: &Phase| phase.green.iter().zip(&always).any(|(green, always)| *green && !always);
-        let greens: Vec<u32> = (0..phases.len()).filter(|&p| frees_somebody(&phases[p])).map(|p| p as u32).collect();
+        let passing = |phase: usize| plans.get(phase).is_some_and(|plan| plan.passing);
+        let chosen = |&phase: &usize| frees_somebody(&phases[phase]) && !passing(phase);
+        let greens: Vec<u32> = (0..phases.len()).filter(chosen).map(|phase| phase as u32).collect();
         let clearing = phases.iter().position(|phase| !frees_somebody(phase));
         let clearance = clearing.unwrap_or_else(|| {
             self.phases.push(Phase { duration_s: 0.0, green: always });
@@ -392,17 +473,25 @@ impl Network {
         Light { phases: begin..self.phases.len() as u32, greens, clearance: clearance as u32 }
     }
 
-    /// Finds where the links from `first` on cross each other.
-    fn find_conflicts(&mut self, first: usize) {
+    /// Finds where the links from `first` on cross each other, and who goes first there.
+    fn find_conflicts(&mut self, first: usize, rights: &[Option<&RightOfWay>]) {
         let links = &self.links[first..];
+        let turn = |link: usize| self.movements[links[link].movement as usize].turn;
         let mut found: Vec<Vec<Conflict>> = vec![Vec::new(); links.len()];
         for one in 0..links.len() {
             for other in one + 1..links.len() {
-                if let Some((at, foe_at)) = geometry::meeting(&links[one].points, &links[other].points) {
-                    let conflict = |at_m, foe: usize, foe_at_m| Conflict { at_m, foe: (first + foe) as u32, foe_at_m };
-                    found[one].push(conflict(at, other, foe_at));
-                    found[other].push(conflict(foe_at, one, at));
-                }
+                let (meeting, order) = match (rights[one], rights[other]) {
+                    (Some(right), Some(against)) => (meeting(&links[one], &links[other]), right.against(against)),
+                    _ => {
+                        let met = geometry::meeting(&links[one].points, &links[other].points);
+                        (met, turn(one).cmp(&turn(other)))
+                    }
+                };
+                let Some((at, foe_at)) = meeting else { continue };
+                let conflict =
+                    |at_m, foe: usize, foe_at_m, order| Conflict { at_m, foe: (first + foe) as u32, foe_at_m, order };
+                found[one].push(conflict(at, other, foe_at, order));
+                found[other].push(conflict(foe_at, one, at, order.reverse()));
             }
         }
         for (link, mut conflicts) in self.links[first..].iter_mut().zip(found) {
@@ -449,6 +538,15 @@ struct Light {
     phases: Range<u32>,
     greens: Vec<u32>,
     clearance: u32,
+}
+
+/// Where two links with rights of their own meet: nowhere if they leave one lane, since there one follows the other.
+fn meeting(one: &Link, other: &Link) -> Option<(f64, f64)> {
+    if one.from == other.from {
+        return None;
+    }
+    let merging = (one.to == other.to).then_some((one.length_m, other.length_m));
+    geometry::crossing_point(&one.points, &other.points).or(merging)
 }
 
 fn length_of(points: &[Point]) -> f64 {

@@ -113,9 +113,8 @@ fn every_observation_and_reward_stays_inside() {
         let spec = traffic.spec();
         let isonomy_engine::spec::Space::Real { size, low, high } = spec.observation else { panic!("numbers") };
         let streets = Streets::new(&traffic, traffic.world().expect("a network").clone());
-        let counts = streets.counts();
         type Columns = <Streets as LaneDynamics>::State;
-        let mut lane = super::columns(&counts);
+        let mut lane = crate::traffic::host::Columns::new(&streets);
         let at = |elapsed| At { lane: 0, episode: 0, elapsed, words: &[] };
         streets.start(at(0), lane.view());
         let (mut seen, mut paid) = (vec![0.0; 4 * size as usize], vec![0.0; 4 * spec.tasks.len()]);

@@ -6,17 +6,16 @@ mod invariants;
 mod oracles;
 mod queues;
 mod refused;
+mod replayed;
+mod sumo;
 
-use super::Streets;
 use super::controller::Choose;
-use super::host::Before;
 use super::network::cityflow::{flows, roadnet};
 use super::network::demand::Clock;
 use super::signal::Changes;
 use super::state::{Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
 use super::world::World;
 use bytemuck::Zeroable;
-use isonomy_engine::lanes::View;
 use std::path::PathBuf;
 
 const HOUR: Clock = Clock { step_s: 1.0, steps: 3600, seed: 0 };
@@ -106,36 +105,4 @@ fn run_watched(world: &World, rule: Option<&dyn Choose>, decision: u32, mut watc
         }
     }
     lane
-}
-
-/// The columns of the environment, of one lane.
-struct Columns {
-    vehicles: Vec<Vehicle>,
-    chains: Vec<Chain>,
-    occupied: Vec<Occupied>,
-    lights: Vec<Light>,
-    passages: Vec<Passage>,
-    choices: Vec<Choosing>,
-    before: Vec<Before>,
-    tally: Vec<Tally>,
-}
-
-fn columns(counts: &[usize]) -> Columns {
-    Columns {
-        vehicles: vec![Vehicle::zeroed(); counts[0]],
-        chains: vec![Chain::zeroed(); counts[1]],
-        occupied: vec![Occupied(0); counts[2]],
-        lights: vec![Light::zeroed(); counts[3]],
-        passages: vec![Passage::zeroed(); counts[4]],
-        choices: vec![Choosing::zeroed(); counts[5]],
-        before: vec![Before(0.0); counts[6]],
-        tally: vec![Tally::zeroed(); counts[7]],
-    }
-}
-
-impl Columns {
-    fn view(&mut self) -> View<'_, Streets> {
-        let Columns { vehicles, chains, occupied, lights, passages, choices, before, tally } = self;
-        (vehicles, chains, occupied, lights, passages, choices, before, tally)
-    }
 }
