@@ -15,6 +15,7 @@ use super::view::View;
 use super::{Batteries, session::Session};
 use bevy_ecs::component::Component;
 use bytemuck::{Pod, Zeroable};
+use isonomy_engine::gpu::LaneTwin;
 use isonomy_engine::lanes::{self, At, LaneDynamics, Shared};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -325,6 +326,10 @@ impl LaneDynamics for Charging {
 
     fn measure(&self, state: Shared<'_, Self>, measures: &mut [f64]) {
         super::measure::write(self, state, measures);
+    }
+
+    fn twin(&self) -> Result<LaneTwin, String> {
+        self.lane_twin()
     }
 }
 
