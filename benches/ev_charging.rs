@@ -1,10 +1,13 @@
 //! Site-steps of EV charging per second and core, by network and projection.
 //!
-//! `cargo bench --bench ev_charging`. A site-step is one step of one whole site: commands, projection, quantisation,
+//! `cargo bench --bench ev_charging`. *device* is the same rollout on an adapter, named with the figure; a software adapter
+//! where there is no GPU, nothing where there is neither.
+//! A site-step is one step of one whole site: commands, projection, quantisation,
 //! batteries, meters, departures, arrivals; 54 stations at Caltech, 52 at JPL. *core* is the bare step on plain arrays with
 //! commands of the largest current, *hosted* is the engine's rollout with everything around it.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use isonomy::engine::gpu::{Device, DeviceChoice};
 use isonomy::engine::noise::Phase;
 use isonomy::engine::policy::TabularPolicy;
 use isonomy::engine::scenario;
@@ -90,28 +93,63 @@ fn core(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Sampled days at Caltech: the garage as it is scaled down by the scenario, or its stations behind a single limit.
+fn sampled(network: &str, projection: &str, lanes: usize, device: Option<&Device>) -> Sim {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/ev_charging/caltech_day.ron");
+    let sets = [
+        format!("environment.EvCharging.projection={projection}"),
+        format!("environment.EvCharging.network={network}"),
+        "environment.EvCharging.action=Discrete(levels: 4)".to_owned(),
+    ];
+    let loaded = scenario::load(&file, &sets).unwrap_or_else(|problems| panic!("{problems}"));
+    let setup = Setup { lanes, seed: 1, phase: Phase::Training, threads: 1, device };
+    let mut sim = Sim::new(&*loaded.scenario.environment, Vec::new(), setup).expect("builds");
+    let full = TabularPolicy::from_chances(sim.spec(), 1, |_, _, _, chances| chances[4] = 1.0);
+    sim.set_policy(&full);
+    sim
+}
+
+const NETWORKS: [(&str, &str); 2] = [
+    ("Caltech 50 kW, sampled days", "Caltech(transformer_kw: 50)"),
+    ("Simple 50 kW, sampled days", "Simple(kw: 50, stations: 54)"),
+];
+
 fn hosted(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("site-steps, hosted");
     let lanes = 256;
     group.throughput(Throughput::Elements(u64::from(STEPS) * lanes));
     group.sample_size(10);
-    for projection in ["None", "L2", "MaxMin"] {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/ev_charging/caltech_day.ron");
-        let sets = [
-            format!("environment.EvCharging.projection={projection}"),
-            "environment.EvCharging.action=Discrete(levels: 4)".to_owned(),
-        ];
-        let loaded = scenario::load(&file, &sets).unwrap_or_else(|problems| panic!("{problems}"));
-        let setup = Setup { lanes: lanes as usize, seed: 1, phase: Phase::Training, threads: 1, device: None };
-        let mut sim = Sim::new(&*loaded.scenario.environment, Vec::new(), setup).expect("builds");
-        let full = TabularPolicy::from_chances(sim.spec(), 1, |_, _, _, chances| chances[4] = 1.0);
-        sim.set_policy(&full);
-        group.bench_function(BenchmarkId::new("Caltech 50 kW, sampled days", projection), |bencher| {
-            bencher.iter(|| sim.advance(STEPS as usize).expect("no device"))
-        });
+    for (name, network) in NETWORKS {
+        for projection in ["None", "L2", "MaxMin"] {
+            let mut sim = sampled(network, projection, lanes as usize, None);
+            group.bench_function(BenchmarkId::new(name, projection), |bencher| {
+                bencher.iter(|| sim.advance(STEPS as usize).expect("no device"))
+            });
+        }
     }
     group.finish();
 }
 
-criterion_group!(benches, core, hosted);
+fn device(criterion: &mut Criterion) {
+    let choices = [DeviceChoice::Gpu, DeviceChoice::Software];
+    let Some(device) = choices.into_iter().find_map(|choice| Device::open(choice).ok().flatten()) else {
+        return eprintln!("no adapter: nothing is measured on a device");
+    };
+    // A software adapter takes seconds where a GPU needs thousands of lanes to be busy.
+    let lanes: u64 = if device.info().kind.is_gpu() { 4096 } else { 64 };
+    let mut group = criterion.benchmark_group(format!("site-steps, {} lanes on {}", lanes, device.info().name));
+    group.throughput(Throughput::Elements(u64::from(STEPS) * lanes));
+    group.sample_size(10);
+    for (name, network) in NETWORKS {
+        for projection in ["None", "L2", "MaxMin"] {
+            let mut sim = sampled(network, projection, lanes as usize, Some(&device));
+            group.bench_function(BenchmarkId::new(name, projection), |bencher| {
+                bencher.iter(|| sim.advance(STEPS as usize).expect("the device should not fail"))
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, core, hosted, device);
 criterion_main!(benches);

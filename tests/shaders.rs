@@ -2,10 +2,35 @@
 
 mod every;
 
-use every::{files, name, sim, small};
+use every::{files, name, run, sim, small};
 use isonomy::engine::gpu::compose;
 use naga::front::wgsl;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+/// Asserts that a shader is well, and has one entry point that counts in one dimension.
+fn validate(shader: &str, name: &str) {
+    let module = wgsl::parse_str(shader).unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(shader)));
+    let outcome = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
+    outcome.unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(shader)));
+    let entry = module.entry_points.iter().find(|entry| entry.name == "rollout");
+    let entry = entry.unwrap_or_else(|| panic!("{name}: no entry point"));
+    assert_eq!(entry.stage, naga::ShaderStage::Compute, "{name}");
+    assert_eq!(entry.workgroup_size[1..], [1, 1], "{name}: invocations are counted in one dimension");
+}
+
+#[test]
+fn shaders_of_lanes_are_valid_with_who_acts_in_them() {
+    let mut valid = 0;
+    for file in files() {
+        let Some(Ok(shader)) = sim(small(&file, 1, 1), 1, None).lane_shader() else { continue };
+        validate(&shader, &name(&file));
+        if let Some(Ok(shader)) = run(small(&file, 1, 1), 1).sim().lane_shader() {
+            validate(&shader, &name(&file));
+            valid += 1;
+        }
+    }
+    assert!(valid >= 2, "the days of EV charging have twins");
+}
 
 #[test]
 fn every_composed_shader_is_valid() {
@@ -15,15 +40,7 @@ fn every_composed_shader_is_valid() {
         let Some(twin) = sim.twin() else { continue };
         let shapes = sim.shape_twins().unwrap_or_default();
         shaped += usize::from(!shapes.is_empty());
-        let shader = compose(sim.spec(), &twin, &shapes);
-        let module = wgsl::parse_str(&shader)
-            .unwrap_or_else(|error| panic!("{}: {}", name(&file), error.emit_to_string(&shader)));
-        let outcome = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
-        outcome.unwrap_or_else(|error| panic!("{}: {}", name(&file), error.emit_to_string(&shader)));
-        let entry = module.entry_points.iter().find(|entry| entry.name == "rollout");
-        let entry = entry.unwrap_or_else(|| panic!("{}: no entry point", name(&file)));
-        assert_eq!(entry.stage, naga::ShaderStage::Compute, "{}", name(&file));
-        assert_eq!(entry.workgroup_size[1..], [1, 1], "{}: rows are counted in one dimension", name(&file));
+        validate(&compose(sim.spec(), &twin, &shapes), &name(&file));
         valid += 1;
     }
     assert!(valid >= 10, "most scenarios have a twin");

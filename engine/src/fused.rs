@@ -163,6 +163,10 @@ fn split<T>(blocks: Vec<&mut [T]>, at: usize) -> (Vec<&mut [T]>, Vec<&mut [T]>) 
     blocks.into_iter().map(|block| block.split_at_mut(at)).unzip()
 }
 
+fn some_of<'s>(blocks: &'s mut [&mut [f32]], rows: &Range<usize>) -> Vec<&'s mut [f32]> {
+    blocks.iter_mut().map(|block| &mut block[rows.clone()]).collect()
+}
+
 impl<'a> Columns<'a> {
     fn split_at_mut(self, rows: usize) -> (Self, Self) {
         let (state, state_rest) = self.state.split_at_mut(rows);
@@ -173,6 +177,18 @@ impl<'a> Columns<'a> {
 }
 
 impl<'a> Ledger<'a> {
+    /// Some of its rows.
+    pub(crate) fn some(&mut self, rows: Range<usize>) -> Ledger<'_> {
+        Ledger {
+            reward: some_of(&mut self.reward, &rows),
+            shaped: some_of(&mut self.shaped, &rows),
+            utility: some_of(&mut self.utility, &rows),
+            returns: some_of(&mut self.returns, &rows),
+            taught: some_of(&mut self.taught, &rows),
+            memory: some_of(&mut self.memory, &rows),
+        }
+    }
+
     pub(crate) fn split_at_mut(self, rows: usize) -> (Self, Self) {
         let (reward, reward_rest) = split(self.reward, rows);
         let (shaped, shaped_rest) = split(self.shaped, rows);

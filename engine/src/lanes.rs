@@ -5,10 +5,12 @@
 
 use crate::columns::{Column, Stored};
 use crate::figure::Drawn;
+use crate::gpu::{LaneTwin, RuleTwin};
 use crate::sim::lend::{Lender, LenderParam, all, lender};
 use bevy_ecs::prelude::*;
 use bevy_ecs::system::SystemState;
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The rule by which the agents of a lane move together.
@@ -72,6 +74,11 @@ pub trait LaneDynamics: Send + Sync + 'static {
     fn draw(&self, _state: Shared<'_, Self>, _traces: &[f64]) -> Drawn {
         Drawn::default()
     }
+
+    /// The same rule for a device, or the reason why there is none as the scenario describes these lanes.
+    fn twin(&self) -> Result<LaneTwin, String> {
+        Err("its lanes have no WGSL twin".to_owned())
+    }
 }
 
 /// The columns of one lane, to be changed: a tuple of slices.
@@ -103,6 +110,11 @@ pub trait LaneController<D: LaneDynamics>: Send + Sync {
 
     /// Sets `action`, `[agents]`, as [`LaneDynamics::step`] reads it. It holds what was done in the step before.
     fn act(&self, dynamics: &D, at: At<'_>, state: Shared<'_, D>, action: &mut [u32]);
+
+    /// The same rule for a device, or the reason why there is none.
+    fn twin(&self, _dynamics: &D) -> Result<RuleTwin, String> {
+        Err("its rule has no WGSL twin".to_owned())
+    }
 }
 
 /// A [`LaneController`] that has forgotten whose lanes it is for.
@@ -143,7 +155,15 @@ pub trait LaneState: Send + Sync + 'static {
     fn stored() -> Vec<Stored>;
 
     /// One lane out of some.
-    fn lane<'a>(all: &'a mut Self::View<'_>, counts: &[usize], lane: usize) -> Self::View<'a>;
+    fn lane<'a>(all: &'a mut Self::View<'_>, counts: &[usize], lane: usize) -> Self::View<'a> {
+        Self::some(all, counts, lane..lane + 1)
+    }
+
+    /// Some neighbouring lanes out of more.
+    fn some<'a>(all: &'a mut Self::View<'_>, counts: &[usize], lanes: Range<usize>) -> Self::View<'a>;
+
+    /// The bytes of each column.
+    fn bytes_of<'a>(all: &'a mut Self::View<'_>) -> Vec<&'a mut [u8]>;
 
     /// A view that only reads.
     fn shared<'a>(view: &'a Self::View<'_>) -> Self::Shared<'a>;
@@ -180,8 +200,12 @@ macro_rules! lane_state {
                 vec![$(Stored::of::<$column>()),*]
             }
 
-            fn lane<'a>(all: &'a mut Self::View<'_>, counts: &[usize], lane: usize) -> Self::View<'a> {
-                ($(&mut all.$at[lane * counts[$at]..][..counts[$at]],)*)
+            fn some<'a>(all: &'a mut Self::View<'_>, counts: &[usize], lanes: Range<usize>) -> Self::View<'a> {
+                ($(&mut all.$at[lanes.start * counts[$at]..lanes.end * counts[$at]],)*)
+            }
+
+            fn bytes_of<'a>(all: &'a mut Self::View<'_>) -> Vec<&'a mut [u8]> {
+                vec![$(bytemuck::cast_slice_mut(&mut *all.$at)),*]
             }
 
             fn shared<'a>(view: &'a Self::View<'_>) -> Self::Shared<'a> {

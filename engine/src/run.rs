@@ -132,6 +132,7 @@ impl Run {
         if !actor.enter(&mut sim) {
             return Err(BuildError::Rule);
         }
+        sim.prepare()?;
         let horizon = scenario.steps_per_rollout();
         Ok(Run { scenario, model, sim, evaluation, actor, horizon, rollout: None, exact: None, done: 0 })
     }

@@ -53,9 +53,9 @@ struct Launch {
     keeps: bool,
 }
 
-const POLICY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
-const TRAJECTORY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC);
-const STAGING: wgpu::BufferUsages = wgpu::BufferUsages::MAP_READ.union(wgpu::BufferUsages::COPY_DST);
+pub(super) const POLICY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
+pub(super) const TRAJECTORY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC);
+pub(super) const STAGING: wgpu::BufferUsages = wgpu::BufferUsages::MAP_READ.union(wgpu::BufferUsages::COPY_DST);
 
 impl Batch {
     pub(crate) fn new(
@@ -151,7 +151,7 @@ impl Batch {
             self.take_down(&chunk, staging, submission, &columns, &mut sink)?;
         }
         self.download(&mut columns)?;
-        sink.finish(&mut columns);
+        sink.finish(&mut columns.ledger);
         self.current = true;
         Ok(())
     }
@@ -188,7 +188,9 @@ impl Batch {
         let sums = allocate(&self.device, 4 * u64::from(place), TRAJECTORY)?;
         let group = bind(&self.device, &self.kernel.sums, &[&self.run, &self.columns.returns, &sums])?;
         for (sum, workgroups) in &jobs {
-            self.submit(
+            submit(
+                &self.device,
+                &self.run,
                 "summing returns",
                 bytemuck::bytes_of(sum),
                 |pass| {
@@ -196,7 +198,8 @@ impl Batch {
                     pass.set_bind_group(0, &group, &[]);
                     pass.dispatch_workgroups(*workgroups, 1, 1);
                 },
-                None,
+                &self.staging[0],
+                &[],
             )?;
         }
         let mut partial = vec![0.0f32; place as usize];
@@ -343,12 +346,15 @@ impl Batch {
             first: chunk.rows.start as u32,
             part: part as u32,
             finals: (steps as usize * self.per_step() * part) as u32,
-            padding: [0; 2],
+            episode: (first / u64::from(rules.time_limit)) as u32,
+            turns: 0,
         };
         let workgroups = (part as u32).div_ceil(TILE_ROWS);
         let across = workgroups.min(self.device.info().workgroups).min(self.device.budget.across.max(1));
-        let copy = launch.keeps.then(|| (&self.trajectory, &self.staging[staging], 4 * self.words(part, steps)));
-        self.submit(
+        let copy = launch.keeps.then(|| (&self.trajectory, 0, 4 * self.words(part, steps)));
+        submit(
+            &self.device,
+            &self.run,
             "running a rollout",
             bytemuck::bytes_of(&run),
             |pass| {
@@ -359,27 +365,9 @@ impl Batch {
                 }
                 pass.dispatch_workgroups(across, workgroups.div_ceil(across), 1);
             },
-            copy,
+            &self.staging[staging],
+            copy.as_slice(),
         )
-    }
-
-    /// One dispatch with its parameters, and what is copied afterwards.
-    fn submit(
-        &self,
-        doing: &'static str,
-        run: &[u8],
-        dispatch: impl FnOnce(&mut wgpu::ComputePass<'_>),
-        copy: Option<(&wgpu::Buffer, &wgpu::Buffer, u64)>,
-    ) -> Result<wgpu::SubmissionIndex, DeviceError> {
-        self.device.guarded(doing, || {
-            self.device.queue.write_buffer(&self.run, 0, run);
-            let mut encoder = self.device.device.create_command_encoder(&Default::default());
-            dispatch(&mut encoder.begin_compute_pass(&Default::default()));
-            if let Some((from, to, size)) = copy {
-                encoder.copy_buffer_to_buffer(from, 0, to, 0, size);
-            }
-            self.device.queue.submit([encoder.finish()])
-        })
     }
 
     fn take_down(
@@ -392,7 +380,7 @@ impl Batch {
     ) -> Result<(), DeviceError> {
         let words = self.words(chunk.rows.len(), chunk.steps.end - chunk.steps.start);
         with_words(&self.device, &self.staging[staging], 4 * words, submission, |words| {
-            sink.take(chunk, words, columns)
+            sink.take(chunk, words, &columns.ledger)
         })
     }
 
@@ -427,8 +415,29 @@ impl Batch {
     }
 }
 
+/// One dispatch with its parameters, and what is copied to `staging` afterwards: from where, to which place, how much.
+pub(super) fn submit(
+    device: &Device,
+    parameters: &wgpu::Buffer,
+    doing: &'static str,
+    run: &[u8],
+    dispatch: impl FnOnce(&mut wgpu::ComputePass<'_>),
+    staging: &wgpu::Buffer,
+    copies: &[(&wgpu::Buffer, u64, u64)],
+) -> Result<wgpu::SubmissionIndex, DeviceError> {
+    device.guarded(doing, || {
+        device.queue.write_buffer(parameters, 0, run);
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        dispatch(&mut encoder.begin_compute_pass(&Default::default()));
+        for &(from, place, size) in copies {
+            encoder.copy_buffer_to_buffer(from, 0, staging, place, size);
+        }
+        device.queue.submit([encoder.finish()])
+    })
+}
+
 /// Cuts rows and steps; all steps of some rows come before the next rows.
-fn chunks(rows: usize, part: usize, steps: Steps, length: u64) -> Vec<Chunk> {
+pub(super) fn chunks(rows: usize, part: usize, steps: Steps, length: u64) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     for first in (0..rows).step_by(part) {
         let mut start = steps.start;

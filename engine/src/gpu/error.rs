@@ -32,6 +32,26 @@ pub enum DeviceError {
         /// Its name.
         environment: String,
     },
+    /// The lanes of the environment have no twin as the scenario describes them.
+    #[error("{environment} cannot run on a device: {reason}; use `--device cpu`")]
+    NoLaneTwin {
+        /// Its name.
+        environment: String,
+        /// What has no twin.
+        reason: String,
+    },
+    /// The controller's rule has no twin.
+    #[error("the controller cannot act on a device: {reason}; use another controller, or `--device cpu`")]
+    NoRuleTwin {
+        /// What has no twin.
+        reason: String,
+    },
+    /// The controller's rule in WGSL is wrong.
+    #[error("the WGSL twin of the controller does not compile: {message}")]
+    RuleTwin {
+        /// What the compiler says; where it names a line, it counts from the beginning of the environment's source.
+        message: String,
+    },
     /// The environment's dynamics in WGSL are wrong.
     #[error("the WGSL twin of {environment} does not compile: {message}")]
     Twin {
@@ -77,6 +97,12 @@ pub enum DeviceError {
         /// What would do.
         help: &'static str,
     },
+    /// The driver stopped a lane in the middle of a step.
+    #[error(
+        "the driver stopped a lane because its loops are too long, as software adapters do after 65,535 turns; use a \
+         smaller lane, a GPU, or `--device cpu`"
+    )]
+    Stopped,
     /// The device has no memory left.
     #[error("the device ran out of memory {doing}; use fewer lanes, or `--device cpu`")]
     Memory {

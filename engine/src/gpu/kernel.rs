@@ -1,6 +1,6 @@
 //! The composed kernel: noise, the loop over steps and an environment's twin in one shader.
 
-use super::{Device, DeviceError, ShapeTwin, Twin};
+use super::{Device, DeviceError, ShapeTwin, Table, Twin};
 use crate::spec::Spec;
 use bytemuck::{Pod, Zeroable};
 use std::fmt::Write;
@@ -30,7 +30,8 @@ pub(super) struct Dispatch {
     pub(super) first: u32,
     pub(super) part: u32,
     pub(super) finals: u32,
-    pub(super) padding: [u32; 2],
+    pub(super) episode: u32,
+    pub(super) turns: u32,
 }
 
 /// `Sum` of `sums.wgsl`: which group's returns one dispatch is to sum.
@@ -86,6 +87,7 @@ fn engine_part(spec: &Spec, shapes: &[ShapeTwin]) -> String {
     }
     let _ = writeln!(shader, "const SHAPE_HERE = {};", !shapes.is_empty());
     shader.push_str(include_str!("../noise.wgsl"));
+    shader.push_str(include_str!("shared.wgsl"));
     shader.push_str(&unroll(include_str!("rollout.wgsl"), spec.tasks.len()));
     shader.push_str(&shaping(shapes));
     shader
@@ -168,8 +170,8 @@ pub(super) struct Kernel {
     pub(super) sums: wgpu::BindGroupLayout,
 }
 
-const UNIFORM: wgpu::BindingType = buffer(wgpu::BufferBindingType::Uniform);
-const READ: wgpu::BindingType = buffer(wgpu::BufferBindingType::Storage { read_only: true });
+pub(super) const UNIFORM: wgpu::BindingType = buffer(wgpu::BufferBindingType::Uniform);
+pub(super) const READ: wgpu::BindingType = buffer(wgpu::BufferBindingType::Storage { read_only: true });
 pub(super) const WRITE: wgpu::BindingType = buffer(wgpu::BufferBindingType::Storage { read_only: false });
 
 const fn buffer(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
@@ -191,7 +193,7 @@ impl Kernel {
             0 => (None, None),
             count => {
                 let layout = layout_of(device, &vec![READ; count])?;
-                let tables = bind_tables(device, twin, &layout)?;
+                let tables = bind_tables(device, &twin.tables, &layout)?;
                 (Some(layout), Some(tables))
             }
         };
@@ -274,9 +276,13 @@ pub(super) fn bind(
     device.guarded("binding buffers", || device.device.create_bind_group(&descriptor))
 }
 
-fn bind_tables(device: &Device, twin: &Twin, layout: &wgpu::BindGroupLayout) -> Result<wgpu::BindGroup, DeviceError> {
+pub(super) fn bind_tables(
+    device: &Device,
+    tables: &[Table],
+    layout: &wgpu::BindGroupLayout,
+) -> Result<wgpu::BindGroup, DeviceError> {
     let mut buffers = Vec::new();
-    for table in &twin.tables {
+    for table in tables {
         // A binding may not be empty, and an array of structs needs room for one of them.
         let size = (table.bytes.len() as u64).next_multiple_of(4).max(64);
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;

@@ -4,6 +4,7 @@ mod batch;
 mod device;
 mod error;
 mod kernel;
+pub(crate) mod lanes;
 mod sink;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,10 @@ pub use batch::Batch;
 pub use device::{AdapterInfo, AdapterKind, Budget, Device, DeviceChoice, adapters};
 pub use error::DeviceError;
 pub use kernel::compose;
+pub use lanes::{
+    DeviceField, DeviceRow, DeviceScalar, Episodes, Home, LaneActor, LaneBatch, LaneColumn, LaneDraws, LaneTwin,
+    RuleTwin, ScalarKind, compose_lanes, constants,
+};
 
 /// An environment's dynamics in WGSL.
 ///

@@ -6,29 +6,8 @@
 //
 // The engine writes before this: AGENTS, GROUPS, TASKS, POLICY_OBSERVATIONS, TIME_LIMIT, POLICY_CELLS (groups times
 // observations), POLICY_THRESHOLDS (actions - 1), ACTION_BITS, SHAPE_HERE (whether fairness rewards shape here) and
-// SHAPE_NUMBERS (those that they look up). The environment's twin, behind it, defines begin, move_on and pay; the twins
+// SHAPE_NUMBERS (those that they look up), and shared.wgsl. The environment's twin, behind it, defines begin, move_on and pay; the twins
 // of fairness rewards make up shape. The loops over tasks are written out before the shader is compiled.
-
-struct Dispatch {
-    transition: NoiseKey,
-    policy: NoiseKey,
-    reset: NoiseKey,
-    // The engine's clock at the first step.
-    step: vec2<u32>,
-    steps: u32,
-    // Steps to the end of an episode, at least one.
-    left: u32,
-    // Which entry of the policy's clock the first step reads, and how many there are.
-    clock: u32,
-    clocks: u32,
-    // Rows of all lanes.
-    rows: u32,
-    // The part of them that this dispatch moves.
-    first: u32,
-    part: u32,
-    // Where in the trajectory final observations begin.
-    finals: u32,
-}
 
 // Whether the policy leaves anything to chance, and whether the trajectory is kept.
 override DRAWS: bool;
@@ -66,25 +45,6 @@ const START_WORDS = 2u * NOISE_TILE;
 // Where a tile holds the word of step or episode `number` for an invocation.
 fn word_place(number: u32, local: u32) -> u32 {
     return (number * TILE_BLOCKS + local / 16u) * NOISE_STRIDE + local % 16u;
-}
-
-fn write_block(at: u32, block: NoiseBlock) {
-    noise_words[at] = block.a.x;
-    noise_words[at + 1u] = block.a.y;
-    noise_words[at + 2u] = block.a.z;
-    noise_words[at + 3u] = block.a.w;
-    noise_words[at + 4u] = block.b.x;
-    noise_words[at + 5u] = block.b.y;
-    noise_words[at + 6u] = block.b.z;
-    noise_words[at + 7u] = block.b.w;
-    noise_words[at + 8u] = block.c.x;
-    noise_words[at + 9u] = block.c.y;
-    noise_words[at + 10u] = block.c.z;
-    noise_words[at + 11u] = block.c.w;
-    noise_words[at + 12u] = block.d.x;
-    noise_words[at + 13u] = block.d.y;
-    noise_words[at + 14u] = block.d.z;
-    noise_words[at + 15u] = block.d.w;
 }
 
 // Episodes that end within the first `steps` steps.
@@ -125,14 +85,6 @@ fn lane_group(agent: u32) -> u32 {
 
 fn shape_number(index: u32) -> f32 {
     return bitcast<f32>(policy_table[AGENTS + index]);
-}
-
-fn choose_action(cell: u32, word: u32) -> u32 {
-    var action = 0u;
-    for (var k = 0u; k < POLICY_THRESHOLDS; k++) {
-        action += u32(passes(word, policy_table[AGENTS + SHAPE_NUMBERS + cell * POLICY_THRESHOLDS + k]));
-    }
-    return action;
 }
 
 @compute @workgroup_size(64)

@@ -1,14 +1,15 @@
 //! What becomes of a trajectory that comes down: it is written to the rollout, and fairness rewards see it.
 
 use super::batch::Chunk;
-use crate::fused::{Columns, Rules, add};
+use crate::fused::{Ledger, Rules, add};
 use crate::rollout::Rollout;
 use std::ops::Range;
 
 /// Takes a trajectory, chunk by chunk: all steps of some rows, then all steps of the next.
 pub(super) struct Sink<'a> {
     rules: &'a Rules,
-    action_bits: u32,
+    /// Bits of an action, behind which the observation stands; none where a word is an action alone.
+    action_bits: Option<u32>,
     rows: usize,
     first_step: u64,
     rollout: Option<&'a mut Rollout>,
@@ -28,12 +29,12 @@ struct Shaping {
 }
 
 impl Shaping {
-    fn new(rows: Range<usize>, columns: &Columns<'_>) -> Self {
+    fn new(rows: Range<usize>, ledger: &Ledger<'_>) -> Self {
         let part = |column: &[&mut [f32]]| -> Vec<f32> {
             column.iter().flat_map(|block| &block[rows.clone()]).copied().collect()
         };
-        let (utility, taught) = (part(&columns.ledger.utility), part(&columns.ledger.taught));
-        Shaping { shaped: vec![0.0; utility.len()], memory: part(&columns.ledger.memory), rows, utility, taught }
+        let (utility, taught) = (part(&ledger.utility), part(&ledger.taught));
+        Shaping { shaped: vec![0.0; utility.len()], memory: part(&ledger.memory), rows, utility, taught }
     }
 
     fn step(&mut self, rules: &Rules, step: u64, reward: &[f32]) {
@@ -55,18 +56,25 @@ impl<'a> Sink<'a> {
         rollout: Option<&'a mut Rollout>,
         shaped: bool,
     ) -> Self {
+        let action_bits = Some(action_bits);
         Sink { rules, action_bits, rows, first_step, rollout, shaped, shaping: Vec::new(), codes: Vec::new() }
     }
 
+    /// For lanes whose agents move together: what they see comes apart from what they do, see [`see`](Self::see).
+    pub(super) fn of_lanes(rules: &'a Rules, rows: usize, first_step: u64, rollout: Option<&'a mut Rollout>) -> Self {
+        let (shaping, codes) = (Vec::new(), Vec::new());
+        Sink { rules, action_bits: None, rows, first_step, rollout, shaped: false, shaping, codes }
+    }
+
     /// Takes `[steps, 1 + tasks, rows]`, or `[steps, 1 + 2 tasks, rows]` where rewards come down shaped, and behind it
-    /// `[episodes, rows]`. `columns` are those before the rollout.
-    pub(super) fn take(&mut self, chunk: &Chunk, words: &[u32], columns: &Columns<'_>) {
+    /// `[episodes, rows]`. `ledger` is that before the rollout.
+    pub(super) fn take(&mut self, chunk: &Chunk, words: &[u32], ledger: &Ledger<'_>) {
         let (part, tasks) = (chunk.rows.len(), self.rules.tasks);
         let steps = (chunk.steps.end - chunk.steps.start) as usize;
         let per_step = (1 + tasks * if self.shaped { 2 } else { 1 }) * part;
         let (taken, finals) = words.split_at(steps * per_step);
         if !(self.shaped || self.rules.fairness.is_empty()) && chunk.steps.start == self.first_step {
-            self.shaping.push(Shaping::new(chunk.rows.clone(), columns));
+            self.shaping.push(Shaping::new(chunk.rows.clone(), ledger));
         }
         let mut finals = finals.chunks_exact(part);
         for (step, words) in chunk.steps.clone().zip(taken.chunks_exact(per_step)) {
@@ -97,7 +105,11 @@ impl<'a> Sink<'a> {
 
     fn write_choices(&mut self, t: usize, first: usize, choices: &[u32]) {
         let Some(rollout) = &mut self.rollout else { return };
-        let (start, bits) = (t * self.rows + first, self.action_bits);
+        let start = t * self.rows + first;
+        let Some(bits) = self.action_bits else {
+            rollout.action.write(start, choices);
+            return;
+        };
         self.codes.clear();
         self.codes.extend(choices.iter().map(|word| word >> bits));
         rollout.observation.write(start, &self.codes);
@@ -106,9 +118,28 @@ impl<'a> Sink<'a> {
         rollout.action.write(start, &self.codes);
     }
 
+    /// Takes what agents saw, `[steps, rows, size]` and behind it `[episodes, rows, size]`.
+    pub(super) fn see(&mut self, chunk: &Chunk, features: &[f32]) {
+        let Some(rollout) = &mut self.rollout else { return };
+        let (size, limit) = (rollout.size, u64::from(self.rules.time_limit));
+        let (all, first, part) = (self.rows * size, chunk.rows.start * size, chunk.rows.len() * size);
+        let steps = (chunk.steps.end - chunk.steps.start) as usize;
+        let (seen, finals) = features.split_at(steps * part);
+        let mut finals = finals.chunks_exact(part);
+        for (step, seen) in chunk.steps.clone().zip(seen.chunks_exact(part)) {
+            let t = (step - self.first_step) as usize;
+            rollout.features[t * all + first..][..part].copy_from_slice(seen);
+            if self.rules.ends(step)
+                && let Some(last) = finals.next()
+            {
+                let episode = (step / limit - self.first_step / limit) as usize;
+                rollout.final_features[episode * all + first..][..part].copy_from_slice(last);
+            }
+        }
+    }
+
     /// Credits what was taught.
-    pub(super) fn finish(self, columns: &mut Columns<'_>) {
-        let ledger = &mut columns.ledger;
+    pub(super) fn finish(self, ledger: &mut Ledger<'_>) {
         for Shaping { rows, shaped, taught, memory, .. } in self.shaping {
             let columns = [(&mut ledger.shaped, shaped), (&mut ledger.taught, taught), (&mut ledger.memory, memory)];
             for (column, part) in columns {

@@ -57,7 +57,8 @@ fn rollout(tasks: usize) -> naga::Module {
 
 #[test]
 fn structs_are_laid_out_alike() {
-    let expected = offsets!(Dispatch: transition policy reset step steps left clock clocks rows first part finals);
+    let expected =
+        offsets!(Dispatch: transition policy reset step steps left clock clocks rows first part finals episode turns);
     assert_eq!(members(&rollout(2), "Dispatch"), (expected, size_of::<Dispatch>()));
     let expected = offsets!(Sum: rows agents first members total task stretch place);
     let sums = parse(include_str!("sums.wgsl"));

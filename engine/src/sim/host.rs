@@ -5,11 +5,14 @@ use super::{Builder, Clock, Recording, Ruling, Stage, systems};
 use crate::columns::{Choice, Measure, Stored};
 use crate::figure::Drawn;
 use crate::fused::{Keys, Ledger, Rules, Scratch, Steps, Tile, Tracks, choose};
+use crate::gpu::lanes::{Lent, LentColumns};
+use crate::gpu::{self, DeviceError, LaneActor, LaneBatch, LaneDraws, LaneTwin};
 use crate::lanes::{At, Cache, LaneController, LaneDynamics, LaneRule, LaneState, View};
 use crate::memory;
 use crate::noise::Key;
 use crate::policy::{NetworkPolicy, PolicyTable, Workspace};
 use crate::rollout::Rollout;
+use crate::spec::Spec;
 use crate::stream;
 use bevy_ecs::prelude::*;
 use std::ops::Range;
@@ -80,6 +83,25 @@ pub(super) trait Host: Send + Sync {
 
     /// The words of noise that a lane looks at when the episode after `made` steps starts, and in all its steps.
     fn words(&self, keys: &Keys, lane: usize, made: u64, limit: u32) -> (Vec<u32>, Vec<u32>);
+
+    /// The dynamics in WGSL, or why there are none, and what else a device must know.
+    fn twin(&self) -> (Result<LaneTwin, String>, Vec<usize>, LaneDraws);
+
+    /// Compiles what the one who acts needs on a device.
+    fn prepare(&mut self, world: &mut World, device: &mut LaneBatch) -> Result<(), DeviceError>;
+
+    /// The shader that a device would run.
+    fn shader(&mut self, world: &mut World, spec: &Spec) -> Result<String, DeviceError>;
+
+    /// As [`advance`](Self::advance), on a device; the threads start episodes.
+    fn advance_on(
+        &mut self,
+        world: &mut World,
+        device: &mut LaneBatch,
+        steps: Steps,
+        rollout: Option<&mut Rollout>,
+        scratch: &mut [Scratch],
+    ) -> Result<(), DeviceError>;
 }
 
 /// The dynamics with what they always answer the same.
@@ -156,7 +178,7 @@ impl<D: LaneDynamics> Lanes<D> {
                 Ruling::Rule(rule) => rule.of::<D>().map_or(Actor::Table(table), Actor::Rule),
                 Ruling::Network(policy) => Actor::Network(policy),
             };
-            let acting = Acting { rules, actor };
+            let acting = Acting { rules, table, actor };
             what(law, Part { first: 0, lanes, state, action, ledger, measures }, acting);
         });
     }
@@ -245,11 +267,96 @@ impl<D: LaneDynamics> Host for Lanes<D> {
         }
         (start, words)
     }
+
+    fn twin(&self) -> (Result<LaneTwin, String>, Vec<usize>, LaneDraws) {
+        (self.law.dynamics.twin(), self.law.counts.clone(), self.law.device_draws())
+    }
+
+    fn prepare(&mut self, world: &mut World, device: &mut LaneBatch) -> Result<(), DeviceError> {
+        let mut outcome = Ok(());
+        self.with(world, |law, _, acting| outcome = acting.there(law).and_then(|actor| device.prepare(&actor)));
+        outcome
+    }
+
+    fn shader(&mut self, world: &mut World, spec: &Spec) -> Result<String, DeviceError> {
+        let twin = self.law.dynamics.twin();
+        let twin =
+            twin.map_err(|reason| DeviceError::NoLaneTwin { environment: "the environment".to_owned(), reason })?;
+        let mut outcome = Ok(String::new());
+        self.with(world, |law, _, acting| {
+            let actor = acting.there(law);
+            outcome = actor.map(|actor| gpu::compose_lanes(spec, &twin, &law.counts, law.device_draws(), &actor));
+        });
+        outcome
+    }
+
+    fn advance_on(
+        &mut self,
+        world: &mut World,
+        device: &mut LaneBatch,
+        steps: Steps,
+        rollout: Option<&mut Rollout>,
+        scratch: &mut [Scratch],
+    ) -> Result<(), DeviceError> {
+        let mut outcome = Ok(());
+        self.with(world, |law, part, acting| {
+            outcome = acting
+                .there(law)
+                .and_then(|actor| device.run(&mut Loan { law, part, acting, scratch }, &actor, steps, rollout));
+        });
+        outcome
+    }
+}
+
+impl<D: LaneDynamics> Law<D> {
+    fn device_draws(&self) -> LaneDraws {
+        LaneDraws { step: self.draws, start: self.start_draws, measures: self.measures.len() }
+    }
+}
+
+/// All lanes, lent to a device.
+struct Loan<'a, 'p, 's, D: LaneDynamics> {
+    law: &'a Law<D>,
+    part: Part<'p, D>,
+    acting: Acting<'a, D>,
+    scratch: &'s mut [Scratch],
+}
+
+impl<'a, D: LaneDynamics> Lent<'a> for Loan<'a, '_, '_, D> {
+    fn rules(&self) -> &'a Rules {
+        self.acting.rules
+    }
+
+    fn table(&self) -> &'a PolicyTable {
+        self.acting.table
+    }
+
+    fn columns(&mut self) -> LentColumns<'_> {
+        let Part { state, action, ledger, measures, .. } = &mut self.part;
+        let rows = 0..action.len();
+        LentColumns { state: D::State::bytes_of(state), action, ledger: ledger.some(rows), measures }
+    }
+
+    fn restart(&mut self, lanes: Range<usize>, step: u64) {
+        let Loan { law, part, acting, scratch } = self;
+        let (law, acting) = (*law, *acting);
+        let share = lanes.len().div_ceil(scratch.len().max(1));
+        let mut part = part.some(law, lanes);
+        std::thread::scope(|scope| {
+            for scratch in scratch.iter_mut() {
+                let take = share.min(part.lanes);
+                let mine;
+                (mine, part) = part.split_at_mut(law, take);
+                scope.spawn(move || mine.restart(law, acting, step, scratch));
+            }
+        });
+    }
 }
 
 /// Who acts, by which rules.
 struct Acting<'a, D: LaneDynamics> {
     rules: &'a Rules,
+    table: &'a PolicyTable,
     actor: Actor<'a, D>,
 }
 
@@ -275,7 +382,19 @@ impl<D: LaneDynamics> Clone for Acting<'_, D> {
 
 impl<D: LaneDynamics> Copy for Acting<'_, D> {}
 
-impl<D: LaneDynamics> Acting<'_, D> {
+impl<'a, D: LaneDynamics> Acting<'a, D> {
+    /// Who acts on a device, if there is a twin.
+    fn there(&self, law: &Law<D>) -> Result<LaneActor<'a>, DeviceError> {
+        match self.actor {
+            Actor::Table(_) => Ok(LaneActor::Table),
+            Actor::Network(policy) => Ok(LaneActor::Network(policy)),
+            Actor::Rule(rule) => {
+                let twin = rule.twin(&law.dynamics).map_err(|reason| DeviceError::NoRuleTwin { reason })?;
+                Ok(LaneActor::Rule { twin, draws: rule.draws() })
+            }
+        }
+    }
+
     /// Room for a lane.
     fn own(&self, law: &Law<D>) -> Own {
         let agents = self.rules.group.len();
@@ -316,6 +435,28 @@ struct Part<'a, D: LaneDynamics> {
 }
 
 impl<'a, D: LaneDynamics> Part<'a, D> {
+    /// Some of its lanes.
+    fn some(&mut self, law: &Law<D>, lanes: Range<usize>) -> Part<'_, D> {
+        let agents = self.action.len() / self.lanes.max(1);
+        let (rows, count) = (lanes.start * agents..lanes.end * agents, law.measures.len());
+        Part {
+            first: self.first + lanes.start,
+            lanes: lanes.len(),
+            state: D::State::some(&mut self.state, &law.counts, lanes.clone()),
+            action: &mut self.action[rows.clone()],
+            ledger: self.ledger.some(rows),
+            measures: &mut self.measures[lanes.start * count..lanes.end * count],
+        }
+    }
+
+    /// Measures the episodes that `step` ended, and starts the next.
+    fn restart(mut self, law: &Law<D>, acting: Acting<'_, D>, step: u64, scratch: &mut Scratch) {
+        let mut own = acting.own(law);
+        for index in 0..self.lanes {
+            Lane::of(law, &mut self, acting, index, scratch, &mut own).restart(step);
+        }
+    }
+
     fn split_at_mut(self, law: &Law<D>, lanes: usize) -> (Self, Self) {
         let agents = self.action.len() / self.lanes.max(1);
         let (state, state_rest) = D::State::split_at_mut(self.state, &law.counts, lanes);

@@ -145,6 +145,10 @@ pub struct Sim {
     acting: Option<TabularPolicy>,
     scratch: Vec<Scratch>,
     device: Option<gpu::Batch>,
+    /// Where lanes whose agents move together run, unless on the processor.
+    lane_device: Option<gpu::LaneBatch>,
+    /// Whether who acts has no twin, or a lane does not fit, and nobody asked for the device.
+    twinless: bool,
     /// Episodes that ended since returns were last taken.
     episodes: u64,
 }
@@ -199,12 +203,18 @@ impl Sim {
         let work = host.as_ref().and_then(|host| host.work()).map(str::to_owned);
         let rules = world.resource::<Rules>();
         let scratch = (0..setup.threads.max(1)).map(|_| Scratch::new(rules)).collect();
+        let lanes = setup.lanes;
+        let host = host.filter(|_| !scheduled);
+        let name = environment.typetag_name();
+        let lane_device = match (&host, setup.device) {
+            (Some(host), Some(device)) => lane_device(&**host, device, &spec, lanes, name)?,
+            _ => None,
+        };
         let twin = rules.dynamics.as_ref().is_some_and(|dynamics| dynamics.twin().is_some());
-        let fit = |device: &&gpu::Device| !device.is_optional() || lend.is_some() && twin;
+        let fit = |device: &&gpu::Device| host.is_none() && (!device.is_optional() || lend.is_some() && twin);
         let device = match setup.device.filter(fit) {
             Some(device) => {
                 device.fits(&spec, setup.lanes)?;
-                let name = environment.typetag_name();
                 if lend.is_none() {
                     return Err(gpu::DeviceError::Scheduled { environment: name.to_owned() }.into());
                 }
@@ -212,8 +222,6 @@ impl Sim {
             }
             None => None,
         };
-        let lanes = setup.lanes;
-        let host = host.filter(|_| !scheduled);
         Ok(Sim {
             spec,
             lanes,
@@ -228,8 +236,23 @@ impl Sim {
             acting: None,
             scratch,
             device,
+            lane_device,
+            twinless: false,
             episodes: 0,
         })
+    }
+
+    /// Compiles what the one who acts needs on the device. An error where it has no twin, or a lane does not fit, and the
+    /// device was asked for by name; where it was not, the processor runs it.
+    pub fn prepare(&mut self) -> Result<(), gpu::DeviceError> {
+        let (Some(host), Some(device)) = (&mut self.host, &mut self.lane_device) else { return Ok(()) };
+        match host.prepare(&mut self.world, device) {
+            Err(gpu::DeviceError::NoRuleTwin { .. } | gpu::DeviceError::Limit { .. }) if device.is_optional() => {
+                self.twinless = true;
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
     /// The environment's shapes.
@@ -239,7 +262,7 @@ impl Sim {
 
     /// Whether rollouts run on a device.
     pub fn is_on_device(&self) -> bool {
-        self.device.is_some()
+        self.device.is_some() || self.lane_device.is_some() && !self.twinless
     }
 
     /// Copies of the environment.
@@ -264,6 +287,7 @@ impl Sim {
         if self.acting.as_ref() == Some(policy) {
             return;
         }
+        self.twinless = false;
         self.world.resource_mut::<Acting>().0 = policy.table();
         *self.world.resource_mut::<Ruling>() = Ruling::Nothing;
         self.acting = Some(policy.clone());
@@ -277,7 +301,7 @@ impl Sim {
                 true
             }
             PolicyRef::Network(policy) => {
-                self.acting = None;
+                (self.acting, self.twinless) = (None, false);
                 *self.world.resource_mut::<Ruling>() = Ruling::Network(policy.clone());
                 self.host.is_some()
             }
@@ -292,7 +316,7 @@ impl Sim {
                 true
             }
             Rule::Lane(rule) => {
-                self.acting = None;
+                (self.acting, self.twinless) = (None, false);
                 *self.world.resource_mut::<Ruling>() = Ruling::Rule(rule.clone());
                 self.host.as_ref().is_some_and(|host| host.obeys(rule))
             }
@@ -344,8 +368,20 @@ impl Sim {
     fn run(&mut self, horizon: usize, mut rollout: Option<&mut Rollout>) -> Result<(), gpu::DeviceError> {
         let first = self.world.resource::<Clock>().step;
         let steps = first..first + horizon as u64;
+        if self.host.is_some() {
+            self.prepare()?;
+        }
         if let Some(host) = &mut self.host {
-            host.advance(&mut self.world, steps.clone(), rollout.as_deref_mut(), &mut self.scratch);
+            let (world, scratch) = (&mut self.world, &mut self.scratch);
+            match self.lane_device.as_mut() {
+                Some(device) if !self.twinless => {
+                    host.advance_on(world, device, steps.clone(), rollout.as_deref_mut(), scratch)?;
+                }
+                device => {
+                    host.advance(world, steps.clone(), rollout.as_deref_mut(), scratch);
+                    device.into_iter().for_each(gpu::LaneBatch::invalidate);
+                }
+            }
             if let Some(rollout) = rollout {
                 host.look_ahead(&mut self.world, steps.end, rollout);
             }
@@ -501,6 +537,15 @@ impl Sim {
         if let Some(device) = &mut self.device {
             device.invalidate();
         }
+        if let Some(device) = &mut self.lane_device {
+            device.invalidate();
+        }
+    }
+
+    /// The shader by which a device advances lanes whose agents move together, with who acts now; none where they
+    /// do not, an error where something has no twin.
+    pub fn lane_shader(&mut self) -> Option<Result<String, gpu::DeviceError>> {
+        Some(self.host.as_mut()?.shader(&mut self.world, &self.spec))
     }
 
     /// The environment's dynamics in WGSL, where it has them.
@@ -571,6 +616,28 @@ impl Sim {
         self.episodes = snapshot.episodes;
         self.invalidate();
         true
+    }
+}
+
+/// Room for lanes on a device; none where they have no twin and nobody asked for the device.
+fn lane_device(
+    host: &dyn host::Host,
+    device: &gpu::Device,
+    spec: &Spec,
+    lanes: usize,
+    name: &str,
+) -> Result<Option<gpu::LaneBatch>, gpu::DeviceError> {
+    let (twin, counts, draws) = host.twin();
+    match twin {
+        Ok(twin) => {
+            device.fits(spec, lanes)?;
+            match gpu::LaneBatch::new(device, name, spec, twin, counts, draws, lanes) {
+                Err(gpu::DeviceError::Limit { .. }) if device.is_optional() => Ok(None),
+                batch => batch.map(Some),
+            }
+        }
+        Err(_) if device.is_optional() => Ok(None),
+        Err(reason) => Err(gpu::DeviceError::NoLaneTwin { environment: name.to_owned(), reason }),
     }
 }
 

@@ -16,6 +16,7 @@ use super::{Batteries, session::Session};
 use bevy_ecs::component::Component;
 use bytemuck::{Pod, Zeroable};
 use isonomy_engine::figure::Drawn;
+use isonomy_engine::gpu::LaneTwin;
 use isonomy_engine::lanes::{self, At, LaneDynamics, Shared};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -356,6 +357,10 @@ impl LaneDynamics for Charging {
 
     fn draw(&self, state: Shared<'_, Self>, traces: &[f64]) -> Drawn {
         super::drawing::draw(self, state, traces)
+    }
+
+    fn twin(&self) -> Result<LaneTwin, String> {
+        self.lane_twin()
     }
 }
 

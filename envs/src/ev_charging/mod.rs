@@ -32,6 +32,7 @@ pub mod signals;
 pub mod step;
 #[cfg(test)]
 mod tests;
+pub mod twin;
 mod view;
 
 pub use action::{Action, Agents};

@@ -64,6 +64,11 @@ impl Features<'_> {
 }
 
 impl View {
+    /// No number that it shows is larger.
+    pub(super) fn most(self) -> f32 {
+        if let View::Own { .. } = self { MOST } else { MOST_IN_UNITS }
+    }
+
     /// The space of what an agent sees.
     pub(super) fn space(self, stations: usize, groups: usize, transformer: bool) -> Space {
         let (size, most) = match self {

@@ -5,6 +5,7 @@
 
 use super::{Look, Rule};
 use crate::ev_charging::projection::Work;
+use crate::ev_charging::twin::Act;
 
 /// What a station gets at a level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,5 +116,9 @@ impl Rule for Rising {
             }
         }
         work.order = order;
+    }
+
+    fn act(&self) -> Option<Act> {
+        Some(Act { level: Some(self.0), ..Act::new("    rise(at.thread);\n") })
     }
 }

@@ -13,6 +13,7 @@ pub mod sorted;
 use super::grid::{Bounds, Grid};
 use super::projection::Work;
 use super::step::Bay;
+use super::twin::Act;
 
 /// What a rule sees.
 #[derive(Clone, Copy)]
@@ -70,6 +71,11 @@ impl Look<'_> {
 pub trait Rule: std::fmt::Debug + Send + Sync {
     /// The current of every station; `amps` is 0 on entry. `words`: noise, one word per station.
     fn offer(&self, look: &Look<'_>, words: &[u32], amps: &mut [f64], work: &mut Work);
+
+    /// The same rule on a device, where it has a twin.
+    fn act(&self) -> Option<Act> {
+        None
+    }
 }
 
 /// Everyone gets all they can take, whatever the limits.
@@ -81,6 +87,10 @@ impl Rule for Everything {
         for station in look.active() {
             amps[station] = look.grid.stations[station].pilots.floor(look.most(station));
         }
+    }
+
+    fn act(&self) -> Option<Act> {
+        Some(Act::new("    take_everything(at.thread);\n"))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ev_charging::dynamics::Charging;
 use crate::ev_charging::{Action, Agents, EvCharging};
 use isonomy_engine::controller::{self, Controller};
 use isonomy_engine::environment::Environment;
+use isonomy_engine::gpu::RuleTwin;
 use isonomy_engine::lanes::{At, LaneController, LaneRule, Shared};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Positive, Probability};
@@ -33,6 +34,10 @@ impl<R: Rule> LaneController<Charging> for ByRule<R> {
             dynamics.ask(&self.rule, bays, meter, at.words, room);
             dynamics.write(&room.amps, action);
         });
+    }
+
+    fn twin(&self, _: &Charging) -> Result<RuleTwin, String> {
+        self.rule.act().map(|act| act.twin()).ok_or_else(|| "this rule has no WGSL twin".to_owned())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::sorted::Order;
 use super::{Look, Rule};
 use crate::ev_charging::projection::Work;
+use crate::ev_charging::twin::Act;
 
 /// Raises stations in turn, in the order of arrival, until nobody can be raised.
 #[derive(Clone, Copy, Debug)]
@@ -32,5 +33,10 @@ impl Rule for InTurn {
             });
         }
         work.order = order;
+    }
+
+    fn act(&self) -> Option<Act> {
+        let body = "    sort_by(at.thread, FIRST_COME);\n    in_turn(at.thread);\n";
+        Some(Act { increment: self.increment, ..Act::new(body) })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Look, Rule};
 use crate::ev_charging::projection::Work;
+use crate::ev_charging::twin::Act;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +81,10 @@ impl Rule for Sorted {
         self.0.sort(look, words, work);
         serve(look, |station| look.most(station), amps, work);
     }
+
+    fn act(&self) -> Option<Act> {
+        Some(Act::serve(self.0, "ALL_THERE_IS"))
+    }
 }
 
 impl Rule for Latest {
@@ -90,6 +95,10 @@ impl Rule for Latest {
             (look.missing_amps(station) - later).clamp(0.0, look.most(station))
         };
         serve(look, needed, amps, work);
+    }
+
+    fn act(&self) -> Option<Act> {
+        Some(Act::serve(Order::EarliestDeadline, "WHAT_IS_NEEDED"))
     }
 }
 
@@ -104,6 +113,12 @@ impl Rule for Promise {
         serve(look, promised, amps, work);
         Order::EarliestDeadline.sort(look, words, work);
         serve(look, |station| look.most(station), amps, work);
+    }
+
+    fn act(&self) -> Option<Act> {
+        let first = Act::serve(Order::LeastLaxity, "WHAT_IS_PROMISED").body;
+        let rest = Act::serve(Order::EarliestDeadline, "ALL_THERE_IS").body;
+        Some(Act { promised: self.share, ..Act::new(first + &rest) })
     }
 }
 

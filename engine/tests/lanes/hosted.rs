@@ -1,131 +1,17 @@
-//! Lanes whose agents move together: both ways to run them, their noise, their rules and their measures.
+//! Both ways to run lanes on the processor, their noise, their rules and their measures.
 
+use super::drinkers::{AGENTS, Cups, Drinkers, STEPS, Well, rules, sim};
 use isonomy_engine::columns;
 use isonomy_engine::controller::Rule;
 use isonomy_engine::environment::Environment;
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, LaneRule, Shared, View};
 use isonomy_engine::network::{Activation, Mlp};
 use isonomy_engine::noise::Phase;
-use isonomy_engine::policy::{Head, NetworkPolicy, PolicyRef, TabularPolicy, Workspace};
-use isonomy_engine::sim::{Builder, Setup, Sim};
-use isonomy_engine::spec::{GroupSpec, Space, Spec, TaskSpec};
-use serde::{Deserialize, Serialize};
-
-columns! {
-    /// Cups of water that each agent has left.
-    Cups(u32);
-    /// What all share.
-    Well(f64);
-}
-
-const AGENTS: usize = 3;
-const STEPS: u32 = 4;
-
-/// Agents drink from a shared well: an action of 1 takes a cup, as long as there is one. Each has a few cups of its own.
-#[derive(Debug, Serialize, Deserialize)]
-struct Drinkers {}
-
-#[typetag::serde]
-impl Environment for Drinkers {
-    fn spec(&self) -> Spec {
-        let group = |name: &str, agents| GroupSpec { name: name.to_owned(), agents };
-        Spec {
-            groups: vec![group("first", 1), group("others", 2)],
-            tasks: vec![TaskSpec { name: "water".to_owned(), reward: (0.0, 1.0) }],
-            observation: Space::Real { size: 3, low: 0.0, high: 9.0 },
-            action: Space::Discrete(2),
-            time_limit: STEPS,
-            terminal: Vec::new(),
-        }
-    }
-
-    fn build(&self, sim: &mut Builder) {
-        sim.lanes_of(Wells);
-    }
-}
-
-struct Wells;
-
-impl LaneDynamics for Wells {
-    type State = (Cups, Well);
-
-    fn counts(&self) -> Vec<usize> {
-        vec![AGENTS, 1]
-    }
-
-    fn draws(&self) -> usize {
-        1
-    }
-
-    fn start_draws(&self) -> usize {
-        AGENTS
-    }
-
-    fn start(&self, at: At<'_>, (cups, well): View<'_, Self>) {
-        assert_eq!(at.words.len(), AGENTS);
-        for (cup, word) in cups.iter_mut().zip(at.words) {
-            cup.0 = word % 3;
-        }
-        well[0].0 = 5.0;
-    }
-
-    fn step(&self, at: At<'_>, action: &[u32], (cups, well): View<'_, Self>, reward: &mut [f32]) {
-        well[0].0 += f64::from(at.words[0] % 2);
-        for agent in 0..AGENTS {
-            let had = cups[agent].0 > 0 || well[0].0 >= 1.0;
-            reward[agent] = if action[agent] == 1 && had { 1.0 } else { 0.0 };
-            if reward[agent] == 0.0 {
-                continue;
-            }
-            match cups[agent].0 {
-                0 => well[0].0 -= 1.0,
-                left => cups[agent].0 = left - 1,
-            }
-        }
-    }
-
-    fn observe(&self, at: At<'_>, (cups, well): Shared<'_, Self>, features: &mut [f32]) {
-        for (features, cup) in features.chunks_exact_mut(3).zip(cups) {
-            features.copy_from_slice(&[cup.0 as f32, well[0].0 as f32, at.elapsed as f32]);
-        }
-    }
-
-    fn measures(&self) -> Vec<String> {
-        vec!["left_in_well".to_owned(), "own_cups".to_owned()]
-    }
-
-    fn measure(&self, (cups, well): Shared<'_, Self>, measures: &mut [f64]) {
-        measures[0] = well[0].0;
-        measures[1] = cups.iter().map(|cup| f64::from(cup.0)).sum();
-    }
-}
-
-/// Those drink who have most cups of their own, and sometimes another.
-struct Richest;
-
-impl LaneController<Wells> for Richest {
-    fn draws(&self) -> usize {
-        1
-    }
-
-    fn act(&self, _: &Wells, at: At<'_>, (cups, _): Shared<'_, Wells>, action: &mut [u32]) {
-        let most = cups.iter().map(|cup| cup.0).max();
-        for (index, (action, cup)) in action.iter_mut().zip(cups).enumerate() {
-            *action = u32::from(Some(cup.0) == most || at.words[0] as usize % AGENTS == index);
-        }
-    }
-}
-
-fn sim(lanes: usize, threads: usize, rule: &Rule) -> Sim {
-    let setup = Setup { lanes, seed: 5, phase: Phase::Training, threads, device: None };
-    let mut sim = Sim::new(&Drinkers {}, Vec::new(), setup).expect("it fits");
-    assert!(sim.set_rule(rule));
-    sim
-}
+use isonomy_engine::policy::{Head, NetworkPolicy, PolicyRef, Workspace};
 
 #[test]
 fn networks_see_and_choose_the_same_in_both_ways() {
-    let spec = Drinkers {}.spec();
+    let spec = Drinkers::default().spec();
     for identities in [false, true] {
         let sizes = vec![NetworkPolicy::inputs(&spec, identities), 8, 2];
         let net = Mlp::new(sizes, Activation::Tanh, 1.0, 1, 0);
@@ -158,14 +44,6 @@ fn networks_see_and_choose_the_same_in_both_ways() {
         let ones = (0..fast.action.len()).filter(|&at| fast.action.get(at) == 1).count();
         assert!(ones > 0 && ones < fast.action.len());
     }
-}
-
-fn rules() -> [Rule; 2] {
-    let chances = |_: usize, group: usize, _: usize, chances: &mut [f64]| {
-        chances.copy_from_slice(&[[0.2, 0.8], [0.5, 0.5]][group]);
-    };
-    let table = TabularPolicy::from_chances(&Drinkers {}.spec(), 1, chances);
-    [Rule::Table(table), Rule::Lane(LaneRule::new::<Wells>(Richest))]
 }
 
 #[test]

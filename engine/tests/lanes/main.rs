@@ -1,0 +1,6 @@
+//! Lanes whose agents move together: on the processor, and on a device.
+
+mod drinkers;
+mod hosted;
+mod networks;
+mod twins;

@@ -1,0 +1,151 @@
+//! A device and the processor advance lanes whose agents move together alike, as far as `f32` allows.
+//!
+//! Runs on any adapter, a software one too. Where there is none, the tests say so and pass, unless
+//! `ISONOMY_REQUIRE_GPU` is set.
+
+mod every;
+
+use every::{file, with};
+use isonomy::engine::columns::column;
+use isonomy::engine::gpu::{Device, DeviceChoice};
+use isonomy::engine::run::{Means, Run};
+use isonomy::engine::sim::Sim;
+use isonomy::envs::ev_charging::step::{Bay, Meter, Stay};
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// Opened once for all tests.
+fn device() -> Option<&'static Device> {
+    static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
+    let open = || {
+        let choices = [DeviceChoice::Gpu, DeviceChoice::Software];
+        choices.into_iter().find_map(|choice| Device::open(choice).ok().flatten())
+    };
+    let device = DEVICE.get_or_init(open).as_ref();
+    match device {
+        Some(device) => eprintln!("on {}", device.describe()),
+        None if std::env::var_os("ISONOMY_REQUIRE_GPU").is_some() => {
+            panic!("no adapter found, and ISONOMY_REQUIRE_GPU is set")
+        }
+        None => eprintln!("no adapter found: nothing was compared"),
+    }
+    device
+}
+
+/// A scenario, its controller acting, on the processor and on a device.
+fn both(path: &Path, sets: &[&str], device: &'static Device) -> [Run; 2] {
+    [None, Some(device)].map(|device| {
+        let scenario = with(path, sets).scenario;
+        Run::new(scenario, Means { threads: 2, device }).unwrap_or_else(|error| panic!("{sets:?}: {error}"))
+    })
+}
+
+/// What every car of every lane has got so far.
+fn delivered(sim: &mut Sim) -> Vec<f64> {
+    let lanes = sim.lanes();
+    let bays = column::<Bay>(sim.world()).to_vec();
+    let stays = column::<Stay>(sim.world()).to_vec();
+    let of = bays.len() / lanes;
+    let cars = stays.chunks_exact(stays.len() / lanes).zip(bays.chunks_exact(of));
+    cars.flat_map(|(stays, bays)| stays.iter().map(|stay| stay.delivered(bays)).collect::<Vec<_>>()).collect()
+}
+
+/// By how much cars differ after a day, by kWh, largest first.
+fn apart(mine: &[f64], theirs: &[f64]) -> Vec<f64> {
+    assert_eq!(mine.len(), theirs.len());
+    let mut apart: Vec<f64> = mine.iter().zip(theirs).map(|(mine, theirs)| (mine - theirs).abs()).collect();
+    assert!(apart.iter().all(|apart| apart.is_finite()));
+    apart.sort_by(|a, b| b.total_cmp(a));
+    apart
+}
+
+/// Compares a day, and says how far apart cars ended. `loose` cars may be further apart than 1e-3 kWh: those for whom a
+/// current was rounded to another step of their station, or whose place in a queue was decided by the last digit.
+fn compare(path: &Path, sets: &[&str], loose: usize) {
+    let Some(device) = device() else { return };
+    let [mut host, mut there] = both(path, sets, device);
+    assert!(there.sim().is_on_device());
+    let steps = host.sim().spec().time_limit as usize;
+    for run in [&mut host, &mut there] {
+        run.sim().advance(steps - 1).unwrap_or_else(|error| panic!("{sets:?}: {error}"));
+    }
+    let (mine, theirs) = (delivered(host.sim()), delivered(there.sim()));
+    let apart = apart(&mine, &theirs);
+    let many = apart.iter().filter(|apart| **apart > 1e-3).count();
+    eprintln!("{sets:?}: {} cars, at most {:.1e} kWh apart, {many} more than 1e-3", apart.len(), apart[0]);
+    assert!(mine.iter().sum::<f64>() > 1.0, "{sets:?}: nobody was charged");
+    assert!(many <= loose, "{sets:?}: {:?}", &apart[..many]);
+    let meters: [Vec<Meter>; 2] = [&mut host, &mut there].map(|run| column::<Meter>(run.sim().world()).to_vec());
+    for (mine, theirs) in meters[0].iter().zip(&meters[1]) {
+        let whole = |meter: &Meter| [meter.t, meter.day, meter.sessions, meter.next, meter.waiting, meter.rejected];
+        assert_eq!(whole(mine), whole(theirs), "{sets:?}");
+        for (mine, theirs) in
+            [(mine.energy_kwh, theirs.energy_kwh), (mine.cost, theirs.cost), (mine.reward, theirs.reward)]
+        {
+            let most = 1e-4 * mine.abs().max(1.0) + if loose > 0 { 0.05 } else { 0.0 };
+            assert!((mine - theirs).abs() <= most, "{sets:?}: {mine} and {theirs}");
+        }
+    }
+    // The day ends, and the next begins alike.
+    for run in [&mut host, &mut there] {
+        run.sim().advance(steps / 2).unwrap_or_else(|error| panic!("{sets:?}: {error}"));
+    }
+    let [mine, theirs] = [&mut host, &mut there].map(|run| run.sim().take_returns().expect("a day ended"));
+    for ((name, mine), (_, theirs)) in mine.measures.iter().zip(&theirs.measures) {
+        let most = 1e-3 * mine.abs().max(1.0) + if loose > 0 { 0.02 } else { 0.0 };
+        assert!((mine - theirs).abs() <= most, "{sets:?}: {name} {mine} and {theirs}");
+    }
+}
+
+/// Rules with twins.
+const RULES: [&str; 15] = [
+    r#"{"Uncontrolled": ()}"#,
+    r#"{"FirstComeFirstServed": ()}"#,
+    r#"{"LastComeFirstServed": ()}"#,
+    r#"{"EarliestDeadlineFirst": ()}"#,
+    r#"{"LeastLaxityFirst": ()}"#,
+    r#"{"LargestRemainingTimeFirst": ()}"#,
+    r#"{"LeastServedFirst": ()}"#,
+    r#"{"RandomOrder": ()}"#,
+    r#"{"AsLateAsPossible": ()}"#,
+    r#"{"RoundRobin": ()}"#,
+    r#"{"SmoothedLeastLaxityFirst": ()}"#,
+    r#"{"EqualCurrents": ()}"#,
+    r#"{"TalmudRule": ()}"#,
+    r#"{"EqualShares": ()}"#,
+    r#"{"EqualProgress": ()}"#,
+];
+
+fn controller(rule: &str) -> String {
+    format!("controller={rule}")
+}
+
+#[test]
+fn the_real_day_by_every_rule() {
+    for rule in RULES {
+        compare(&file("ev_charging/caltech_real_day.ron"), &[&controller(rule), "lanes=2"], 0);
+    }
+}
+
+#[test]
+fn the_real_day_by_every_projection() {
+    let everything = controller(r#"{"Uncontrolled": ()}"#);
+    for projection in ["None", "L2", "Uniform", "MaxMin", "ProportionalToRequest", "Registration"] {
+        let projection = format!("environment.EvCharging.projection={projection}");
+        compare(&file("ev_charging/caltech_real_day.ron"), &[&everything, &projection, "lanes=1"], 0);
+    }
+}
+
+#[test]
+fn sampled_days_on_three_phases() {
+    let days = file("ev_charging/caltech_day.ron");
+    let unrounded = "environment.EvCharging.quantisation=None";
+    for projection in ["None", "L2", "Uniform", "MaxMin"] {
+        let projection = format!("environment.EvCharging.projection={projection}");
+        let everything = controller(r#"{"Uncontrolled": ()}"#);
+        compare(&days, &[&everything, &projection, unrounded, "lanes=12"], 0);
+    }
+    for rule in [r#"{"EqualProgress": ()}"#, r#"{"EarliestDeadlineFirst": ()}"#] {
+        compare(&days, &[&controller(rule), "lanes=12"], 12);
+    }
+}
