@@ -147,7 +147,7 @@ fn outputs_are_those_of_the_processor() {
             assert_eq!(mine.features, theirs.features);
             assert_eq!(mine.final_features, theirs.final_features);
             assert_eq!(mine.next_features, theirs.next_features);
-            let furthest = mine.reward.iter().zip(&theirs.reward).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let furthest = mine.reward.iter().zip(theirs.reward.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             eprintln!("{:?}, log deviation {log_deviation}: {furthest:e} apart", policy.net.sizes);
             assert!(furthest < 2e-5, "{:?}: {furthest}", policy.net.sizes);
             assert!(mine.reward.iter().any(|reward| reward.abs() > 0.5));

@@ -86,7 +86,7 @@ fn rewards_are_shaped_by_the_processor() {
         let (mut host, mut there) = (sim(None), sim(Some(&device)));
         let found = there.rollout(10).expect("the device is well");
         assert_eq!(host.rollout(10).expect("no device"), found, "{kind:?}");
-        assert!(found.shaped.iter().zip(&found.reward).all(|(shaped, reward)| *shaped == 2.0 * reward));
+        assert!(found.shaped.iter().zip(found.reward.iter()).all(|(shaped, reward)| *shaped == 2.0 * reward));
         host.advance(6).expect("no device");
         there.advance(6).expect("the device is well");
         assert_eq!(host.snapshot(), there.snapshot(), "{kind:?}");

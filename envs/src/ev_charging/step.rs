@@ -139,22 +139,24 @@ pub struct Meter {
     pub power_kw: f64,
     /// What batteries lost, as shares of their capacity.
     pub wear: f64,
-    /// Which of the first 64 stations have a car, a bit each.
-    pub taken: u64,
+    /// Which of the first 32 stations have a car, a bit each.
+    pub taken: u32,
+    /// Which of the next 32 have.
+    pub taken_above: u32,
     /// The step before which no car leaves.
     pub leaves: u32,
     /// Nothing.
     pub spare: u32,
 }
 
-/// Stations that [`Meter::taken`] tells of.
+/// Stations that [`Meter::taken`] and [`Meter::taken_above`] tell of.
 const BITS: usize = u64::BITS as usize;
 
 impl Meter {
     /// Stations that have a car, in the order of registration.
     #[inline]
     pub fn plugged(&self, bays: &[Bay], mut each: impl FnMut(usize)) {
-        let mut taken = self.taken;
+        let mut taken = u64::from(self.taken_above) << 32 | u64::from(self.taken);
         while taken != 0 {
             each(taken.trailing_zeros() as usize);
             taken &= taken - 1;
@@ -169,13 +171,17 @@ impl Meter {
     fn take(&mut self, station: usize, departure: u32) {
         self.leaves = self.leaves.min(departure);
         if station < BITS {
-            self.taken |= 1 << station;
+            *self.word(station) |= 1 << (station % 32);
         }
+    }
+
+    fn word(&mut self, station: usize) -> &mut u32 {
+        if station < 32 { &mut self.taken } else { &mut self.taken_above }
     }
 
     fn free(&mut self, station: usize) {
         if station < BITS {
-            self.taken &= !(1 << station);
+            *self.word(station) &= !(1 << (station % 32));
         }
     }
 }

@@ -79,6 +79,12 @@ impl Charging {
         if self.batteries.wear {
             return Err("the wear of batteries has no WGSL twin (`wear: false` has)".to_owned());
         }
+        if self.site.cells.by_amps.is_some() {
+            return Err("efficiencies by current have no WGSL twin (`charging` for all currents has)".to_owned());
+        }
+        if self.site.cells.ramp_down {
+            return Err("rules that watch cars slow down have no WGSL twin (`ramp_down: false` has)".to_owned());
+        }
         let mut source = self.constants(agents.len());
         for part in [
             include_str!("grid.wgsl"),
@@ -93,20 +99,20 @@ impl Charging {
         let columns = vec![
             column(
                 "bays",
-                device_row!(Bay: requested_kwh missing_kwh stored_kwh capacity_kwh most_kw amps pilot session arrival
-                    departure est_departure),
+                device_row!(Bay: requested_kwh missing_kwh stored_kwh capacity_kwh most_kw amps pilot slows_from session
+                    arrival departure est_departure),
                 Home::Workgroup,
             ),
             column(
                 "stays",
-                device_row!(Stay: requested_kwh capacity_kwh start_kwh most_kw delivered_kwh arrival departure
+                device_row!(Stay: requested_kwh capacity_kwh start_kwh most_kw slows_from delivered_kwh arrival departure
                     est_departure station status prefers),
                 Home::Storage,
             ),
             column(
                 "meter",
                 device_row!(Meter: t day sessions next waiting rejected energy_kwh back_kwh peak_kw excess cost
-                    carbon_kg reward power_kw),
+                    carbon_kg reward power_kw taken taken_above leaves),
                 Home::Workgroup,
             ),
             column("calls", device_row!(Call: announced start end share), Home::Workgroup),
@@ -379,11 +385,12 @@ impl Act {
     }
 }
 
-const ORDERS: [&str; 7] = [
+const ORDERS: [&str; 8] = [
     "FIRST_COME",
     "LAST_COME",
     "EARLIEST_DEADLINE",
     "LEAST_LAXITY",
+    "LEAST_LAXITY_RATIO",
     "LARGEST_REMAINING_TIME",
     "LEAST_SERVED",
     "BY_CHANCE",
@@ -395,6 +402,7 @@ fn order_name(order: Order) -> &'static str {
         Order::LastCome => "LAST_COME",
         Order::EarliestDeadline => "EARLIEST_DEADLINE",
         Order::LeastLaxity => "LEAST_LAXITY",
+        Order::LeastLaxityRatio => "LEAST_LAXITY_RATIO",
         Order::LargestRemainingTime => "LARGEST_REMAINING_TIME",
         Order::LeastServed => "LEAST_SERVED",
         Order::Random => "BY_CHANCE",

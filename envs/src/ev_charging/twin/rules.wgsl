@@ -35,6 +35,9 @@ fn order_key(by: u32, station: u32) -> u32 {
         case LAST_COME: { return ~bay.arrival; }
         case EARLIEST_DEADLINE: { return bay.est_departure; }
         case LEAST_LAXITY: { return sortable(laxity(station)); }
+        case LEAST_LAXITY_RATIO: {
+            return sortable(steps_left(station) * stations[station].most / missing_amps(station));
+        }
         case LARGEST_REMAINING_TIME: { return sortable(-missing_amps(station) / stations[station].most); }
         case LEAST_SERVED: { return sortable(-bay.missing_kwh / bay.requested_kwh); }
         default: {

@@ -179,7 +179,7 @@ fn follow(bay: Bay, kw: f32) -> vec2<f32> {
     var added = min(offered, room);
     if TAPER == STEPWISE {
         let share = room / bay.capacity_kwh;
-        let allowed = select(bay.most_kw, bay.most_kw * share / TAIL, share < TAIL);
+        let allowed = select(bay.most_kw, bay.most_kw * share / tail(bay), share < tail(bay));
         added = min(CHARGING * min(power, allowed) * HOURS, room);
     }
     if TAPER == SMOOTH {
@@ -188,8 +188,13 @@ fn follow(bay: Bay, kw: f32) -> vec2<f32> {
     return vec2(added / CHARGING, bay.stored_kwh + added);
 }
 
+// The share of a battery, below a full one, in which it slows down.
+fn tail(bay: Bay) -> f32 {
+    return select(1.0 - bay.slows_from, TAIL, bay.slows_from < 0.0);
+}
+
 fn tapered(bay: Bay, room: f32, power: f32, offered: f32) -> f32 {
-    let limited = power / bay.most_kw * TAIL * bay.capacity_kwh;
+    let limited = power / bay.most_kw * tail(bay) * bay.capacity_kwh;
     if room - offered >= limited {
         return offered;
     }
@@ -199,7 +204,7 @@ fn tapered(bay: Bay, room: f32, power: f32, offered: f32) -> f32 {
         left = limited;
         hours = HOURS - (room - limited) / (CHARGING * power);
     }
-    let rate = HASTE * CHARGING * bay.most_kw / (TAIL * bay.capacity_kwh);
+    let rate = HASTE * CHARGING * bay.most_kw / (tail(bay) * bay.capacity_kwh);
     return min(room - left * exact_exp(max(-hours * rate, -80.0)), offered);
 }
 
@@ -429,6 +434,20 @@ fn tick(thread: u32) {
             come(meter[0].next, t);
             meter[0].next++;
         }
+        meter[0].taken = 0u;
+        meter[0].taken_above = 0u;
+        meter[0].leaves = ~0u;
+        for (var index = 0u; index < STATIONS; index++) {
+            if bays[index].session == 0u {
+                continue;
+            }
+            meter[0].leaves = min(meter[0].leaves, bays[index].departure);
+            if index < 32u {
+                meter[0].taken |= 1u << index;
+            } else if index < 64u {
+                meter[0].taken_above |= 1u << (index - 32u);
+            }
+        }
     }
     storageBarrier();
     workgroupBarrier();
@@ -471,6 +490,7 @@ fn come(index: u32, t: u32) {
         stay.most_kw,
         0.0,
         0.0,
+        stay.slows_from,
         index + 1u,
         stay.arrival,
         stay.departure,

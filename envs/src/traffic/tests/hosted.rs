@@ -106,7 +106,7 @@ fn every_observation_and_reward_stays_inside() {
         "FairLight",
     ] {
         let text = format!(
-            "(network: {{\"Grid\": (rows: 2, columns: 2)}}, demand: {{\"Entries\": (main_per_h: 900, side_per_h: 500)}}, duration_s: 600, observation: {observation}, rewards: {all})"
+            "(network: {{\"Grid\": (rows: 2, columns: 2)}}, demand: {{\"Entries\": (main_per_h: 900, side_per_h: 500, buses: 0.2)}}, duration_s: 600, observation: {observation}, rewards: {all}, costs: [Starved(after_s: 60), BehindNetwork(), BusesBehindCars(), LongestWait()])"
         );
         let traffic: Traffic = ron::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
         use isonomy_engine::environment::Environment;
@@ -118,7 +118,7 @@ fn every_observation_and_reward_stays_inside() {
         let at = |elapsed| At { lane: 0, episode: 0, elapsed, words: &[] };
         streets.start(at(0), lane.view());
         let (mut seen, mut paid) = (vec![0.0; 4 * size as usize], vec![0.0; 4 * spec.tasks.len()]);
-        let mut returned = 0.0;
+        let (mut returned, mut starved) = (0.0, 0.0);
         for step in 0..spec.time_limit {
             streets.observe(at(step), Columns::shared(&lane.view()), &mut seen);
             assert!(seen.iter().all(|seen| (low..=high).contains(seen)), "{observation}: {seen:?}");
@@ -128,9 +128,13 @@ fn every_observation_and_reward_stays_inside() {
                 let inside = |paid: &f32| (task.reward.0..=task.reward.1).contains(paid);
                 assert!(paid.iter().all(inside), "{}: {paid:?} in {:?}", task.name, task.reward);
             }
-            returned += paid[9 * 4..].iter().map(|&paid| f64::from(paid)).sum::<f64>();
+            starved += paid[10 * 4..11 * 4].iter().sum::<f32>();
+            returned += paid[9 * 4..10 * 4].iter().map(|&paid| f64::from(paid)).sum::<f64>();
         }
         assert!(seen.iter().any(|&seen| seen != 0.0), "{observation}");
+        // What is given at the end: the longest wait in units of 600 s, the same to all.
+        let longest = lane.vehicles.iter().map(|vehicle| vehicle.waited).max().unwrap_or(0);
+        assert!(starved > 0.0 && paid[13 * 4..] == [longest as f32 / 600.0; 4], "{starved}, {longest}: {paid:?}");
         let final_waits = lane.vehicles.iter().map(|vehicle| f64::from(vehicle.waited).powi(2) / 2.0 / 1000.0);
         let expected = -final_waits.sum::<f64>();
         assert!((returned / expected - 1.0).abs() < 1e-4, "{returned} is not {expected}");
