@@ -92,7 +92,9 @@ fn compare(path: &Path, sets: &[&str], loose: usize) {
     }
     let [mine, theirs] = [&mut host, &mut there].map(|run| run.sim().take_returns().expect("a day ended"));
     for ((name, mine), (_, theirs)) in mine.measures.iter().zip(&theirs.measures) {
-        let most = 1e-3 * mine.abs().max(1.0) + if loose > 0 { 0.02 } else { 0.0 };
+        // What commands are beyond limits by is a sum of rounding errors where they keep to them.
+        let rounding = if name == "excess" { 0.05 } else { 0.0 };
+        let most = 1e-3 * mine.abs().max(1.0) + rounding + if loose > 0 { 0.02 } else { 0.0 };
         assert!((mine - theirs).abs() <= most, "{sets:?}: {name} {mine} and {theirs}");
     }
 }
@@ -137,15 +139,25 @@ fn the_real_day_by_every_projection() {
 }
 
 #[test]
-fn sampled_days_on_three_phases() {
+fn a_sampled_day_on_three_phases() {
     let days = file("ev_charging/caltech_day.ron");
     let unrounded = "environment.EvCharging.quantisation=None";
-    for projection in ["None", "L2", "Uniform", "MaxMin"] {
+    for projection in ["None", "Uniform", "MaxMin"] {
         let projection = format!("environment.EvCharging.projection={projection}");
         let everything = controller(r#"{"Uncontrolled": ()}"#);
-        compare(&days, &[&everything, &projection, unrounded, "lanes=12"], 0);
+        compare(&days, &[&everything, &projection, unrounded, "lanes=1"], 0);
     }
+    let uniform = "environment.EvCharging.projection=Uniform";
     for rule in [r#"{"EqualProgress": ()}"#, r#"{"EarliestDeadlineFirst": ()}"#] {
-        compare(&days, &[&controller(rule), "lanes=12"], 12);
+        compare(&days, &[&controller(rule), uniform, unrounded, "lanes=1"], 0);
     }
+}
+
+#[test]
+fn the_nearest_currents_of_several_phases_are_left_to_the_processor() {
+    let Some(device) = device() else { return };
+    let sets = ["environment.EvCharging.projection=L2", "lanes=1"];
+    let scenario = with(&file("ev_charging/caltech_day.ron"), &sets).scenario;
+    let refused = Run::new(scenario, Means { threads: 1, device: Some(device) }).err().expect("there is no such twin");
+    assert!(refused.to_string().contains("several phases"), "{refused}");
 }

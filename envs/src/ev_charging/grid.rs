@@ -113,6 +113,11 @@ pub fn tolerance(most: f64) -> f64 {
 }
 
 impl Grid {
+    /// Whether a limit adds currents of several phases.
+    pub fn mixes_phases(&self) -> bool {
+        self.rows.iter().any(|term| term.im != 0.0)
+    }
+
     /// Finds the classes of the stations and sorts the coefficients by limit and by class.
     pub fn new(stations: Vec<Station>, limits: Vec<Limit>) -> Self {
         let mut columns: Vec<Vec<Term>> = vec![Vec::new(); stations.len()];
