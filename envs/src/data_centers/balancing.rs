@@ -43,7 +43,7 @@ pub fn fill(load: f64, prices: &[f64], most: &[f64], share: &mut [f64]) -> f64 {
 /// The shares that cost least where the worst region's carbon and the worst region's water have prices. Shares are written for
 /// as much as the regions can take.
 ///
-/// With one of the prices zero, bisection finds the other one's level ([`level`]). With both, what a level of carbon comes to,
+/// With one of the prices zero, bisection finds the other one's level (`level`). With both, what a level of carbon comes to,
 /// the best level of water with it, is convex: its least value is bracketed by thirds.
 pub fn optimum(load: f64, regions: &[Region], mu: Burdens, share: &mut [f64]) {
     let carbon: [f64; MOST] = std::array::from_fn(|r| regions.get(r).map_or(0.0, |region| region.carbon));

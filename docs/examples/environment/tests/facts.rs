@@ -30,7 +30,7 @@ fn the_first_net_takes_its_share_of_a_full_stock() {
     let mut sim = Sim::new(&commons, Vec::new(), setup).expect("builds");
     sim.set_policy(&always);
     let rollout = sim.rollout(1).expect("the processor does not fail");
-    assert_eq!(rollout.reward, [0.1, 0.1, 0.1]);
+    assert_eq!(rollout.reward[..], [0.1, 0.1, 0.1]);
 }
 
 #[test]
