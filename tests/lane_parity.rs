@@ -5,32 +5,13 @@
 
 mod every;
 
-use every::{file, with};
+use every::{device, file, with};
 use isonomy::engine::columns::column;
-use isonomy::engine::gpu::{Device, DeviceChoice};
+use isonomy::engine::gpu::Device;
 use isonomy::engine::run::{Means, Run};
 use isonomy::engine::sim::Sim;
 use isonomy::envs::ev_charging::step::{Bay, Meter, Stay};
 use std::path::Path;
-use std::sync::OnceLock;
-
-/// Opened once for all tests.
-fn device() -> Option<&'static Device> {
-    static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
-    let open = || {
-        let choices = [DeviceChoice::Gpu, DeviceChoice::Software];
-        choices.into_iter().find_map(|choice| Device::open(choice).ok().flatten())
-    };
-    let device = DEVICE.get_or_init(open).as_ref();
-    match device {
-        Some(device) => eprintln!("on {}", device.describe()),
-        None if std::env::var_os("ISONOMY_REQUIRE_GPU").is_some() => {
-            panic!("no adapter found, and ISONOMY_REQUIRE_GPU is set")
-        }
-        None => eprintln!("no adapter found: nothing was compared"),
-    }
-    device
-}
 
 /// A scenario, its controller acting, on the processor and on a device.
 fn both(path: &Path, sets: &[&str], device: &'static Device) -> [Run; 2] {

@@ -5,32 +5,12 @@
 
 mod every;
 
-use every::{file, files, motley, name, own, sim, small, with};
-use isonomy::engine::gpu::{Device, DeviceChoice};
+use every::{device, file, files, motley, name, own, sim, small, with};
+use isonomy::engine::gpu::Device;
 use isonomy::engine::policy::TabularPolicy;
 use isonomy::engine::rollout::Rollout;
 use isonomy::engine::run::{Means, Run};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-fn open() -> Option<Device> {
-    let choices = [DeviceChoice::Gpu, DeviceChoice::Software];
-    choices.into_iter().find_map(|choice| Device::open(choice).ok().flatten())
-}
-
-/// Opened once for all tests.
-fn device() -> Option<&'static Device> {
-    static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
-    let device = DEVICE.get_or_init(open).as_ref();
-    match device {
-        Some(device) => eprintln!("on {}", device.describe()),
-        None if std::env::var_os("ISONOMY_REQUIRE_GPU").is_some() => {
-            panic!("no adapter found, and ISONOMY_REQUIRE_GPU is set")
-        }
-        None => eprintln!("no adapter found: nothing was compared"),
-    }
-    device
-}
 
 /// Whether a device rewrites a scenario's rewards, in arithmetic of its own.
 fn shapes(file: &Path) -> bool {

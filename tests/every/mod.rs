@@ -4,7 +4,7 @@
 // Each test file uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
-use isonomy::engine::gpu::Device;
+use isonomy::engine::gpu::{Device, DeviceChoice};
 use isonomy::engine::noise::Phase;
 use isonomy::engine::policy::TabularPolicy;
 use isonomy::engine::run::{Means, Run};
@@ -13,6 +13,7 @@ use isonomy::engine::sim::{Setup, Sim};
 use isonomy::engine::spec::Spec;
 use isonomy::engine::suite::is_suite;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Every scenario file below `scenarios/` and `tests/odd/`, in the order of their names. Suites are none.
 pub fn files() -> Vec<PathBuf> {
@@ -109,4 +110,22 @@ pub fn motley(spec: &Spec) -> TabularPolicy {
 /// Always the same action.
 pub fn always(spec: &Spec, action: usize) -> TabularPolicy {
     TabularPolicy::from_chances(spec, 1, |_, _, _, chances| chances[action] = 1.0)
+}
+
+/// An adapter of this machine, opened once for all tests; none where there is none and nobody requires one.
+pub fn device() -> Option<&'static Device> {
+    static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
+    let open = || {
+        let choices = [DeviceChoice::Gpu, DeviceChoice::Software];
+        choices.into_iter().find_map(|choice| Device::open(choice).ok().flatten())
+    };
+    let device = DEVICE.get_or_init(open).as_ref();
+    match device {
+        Some(device) => eprintln!("on {}", device.describe()),
+        None if std::env::var_os("ISONOMY_REQUIRE_GPU").is_some() => {
+            panic!("no adapter found, and ISONOMY_REQUIRE_GPU is set")
+        }
+        None => eprintln!("no adapter found: nothing was compared"),
+    }
+    device
 }

@@ -2,7 +2,7 @@
 
 use super::kernel::{Dispatch, Kernel, Sum, TILE_ROWS, TILE_STEPS, Variant, action_bits, bind};
 use super::sink::Sink;
-use super::transfer::{Piece, allocate, fetch, grow, with_words};
+use super::transfer::{POLICY, Piece, allocate, fetch, grow, send_policy, with_words};
 use super::{Budget, Device, DeviceError};
 use crate::fused::{Columns, Rules, Steps};
 use crate::policy::PolicyTable;
@@ -53,7 +53,6 @@ struct Launch {
     keeps: bool,
 }
 
-pub(super) const POLICY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
 pub(super) const TRAJECTORY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC);
 pub(super) const STAGING: wgpu::BufferUsages = wgpu::BufferUsages::MAP_READ.union(wgpu::BufferUsages::COPY_DST);
 
@@ -238,15 +237,7 @@ impl Batch {
         let numbers = twins.iter().flat_map(|twin| &twin.numbers).map(|number| number.to_bits());
         let offsets = rules.offset[..agents].iter().copied();
         let table: Vec<u32> = offsets.chain(numbers).chain(policy.thresholds.iter().copied()).collect();
-        let (size, limit) = (4 * table.len() as u64, self.device.info().largest_column);
-        if size > limit {
-            let what = "the size of the policy's table".to_owned();
-            let help = "use a stationary policy, or `--device cpu`";
-            return Err(DeviceError::Limit { what, needed: size, limit, help });
-        }
-        grow(&self.device, &mut self.policy, size, POLICY)?;
-        let write = || self.device.queue.write_buffer(&self.policy, 0, bytemuck::cast_slice(&table));
-        self.device.guarded("uploading the policy", write)
+        send_policy(&self.device, &mut self.policy, &table, "use a stationary policy, or `--device cpu`")
     }
 
     /// Where in the buffer of rewards the sums of what was taught begin.

@@ -28,6 +28,25 @@ pub(super) fn grow(
     Ok(())
 }
 
+/// What a policy's buffer is for.
+pub(super) const POLICY: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST);
+
+/// Sends the numbers of a policy up, or says what `help`s where they are too many.
+pub(super) fn send_policy(
+    device: &Device,
+    buffer: &mut wgpu::Buffer,
+    words: &[u32],
+    help: &'static str,
+) -> Result<(), DeviceError> {
+    let (size, limit) = (4 * words.len() as u64, device.info().largest_column);
+    if size > limit {
+        let what = "the size of the policy's table".to_owned();
+        return Err(DeviceError::Limit { what, needed: size, limit, help });
+    }
+    grow(device, buffer, size, POLICY)?;
+    device.guarded("uploading the policy", || device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(words)))
+}
+
 /// Something that comes down: a part of a buffer, and where it goes.
 pub(super) struct Piece<'a> {
     pub(super) from: &'a wgpu::Buffer,

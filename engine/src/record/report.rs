@@ -437,6 +437,7 @@ fn state(past: &Past) -> String {
     let steps = past.rows.last().map_or(0, |row| row.steps) * agents;
     let (made_of, steps) = (number(made as f64), number(steps as f64));
     match past.rows.len() as u64 == all {
+        true if made == 1 => format!("1 iteration, {steps} steps of agents."),
         true => format!("{made_of} iterations, {steps} steps of agents."),
         false => format!("Not done: {made_of} of {} iterations, {steps} steps of agents.", number(all as f64)),
     }

@@ -3,10 +3,10 @@
 use super::kernel::{Blueprint, LaneActor, LaneDraws, LaneKernel, Variant, measures_here, state_words};
 use super::twin::{Episodes, LaneTwin};
 use crate::fused::{Ledger, Rules, Steps};
-use crate::gpu::batch::{Chunk, POLICY, STAGING, TRAJECTORY, chunks, submit};
+use crate::gpu::batch::{Chunk, STAGING, TRAJECTORY, chunks, submit};
 use crate::gpu::kernel::{Dispatch, bind};
 use crate::gpu::sink::Sink;
-use crate::gpu::transfer::{Piece, allocate, fetch, grow, with_words};
+use crate::gpu::transfer::{POLICY, Piece, allocate, fetch, grow, send_policy, with_words};
 use crate::gpu::{AdapterKind, Budget, Device, DeviceError};
 use crate::policy::{Head, PolicyTable};
 use crate::rollout::Rollout;
@@ -271,15 +271,7 @@ impl LaneBatch {
                 policy.net.weights.iter().chain([&deviation]).map(|weight| weight.to_bits()).collect()
             }
         };
-        let (size, limit) = (4 * words.len() as u64, self.device.info().largest_column);
-        if size > limit {
-            let what = "the size of the policy's table".to_owned();
-            let help = "use a smaller policy, or `--device cpu`";
-            return Err(DeviceError::Limit { what, needed: size, limit, help });
-        }
-        grow(&self.device, &mut self.policy, size, POLICY)?;
-        let write = || self.device.queue.write_buffer(&self.policy, 0, bytemuck::cast_slice(&words));
-        self.device.guarded("uploading the policy", write)
+        send_policy(&self.device, &mut self.policy, &words, "use a smaller policy, or `--device cpu`")
     }
 
     /// Sends the columns of some lanes up.
