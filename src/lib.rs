@@ -12,6 +12,8 @@
 
 pub use isonomy_engine as engine;
 pub use isonomy_envs as envs;
+#[cfg(feature = "neural")]
+pub use isonomy_neural as neural;
 pub use isonomy_plugins as plugins;
 
 pub mod command;

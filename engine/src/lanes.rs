@@ -58,6 +58,12 @@ pub trait LaneDynamics: Send + Sync + 'static {
         None
     }
 
+    /// Those of the [`measures`](Self::measures) of which the standard error over lanes is recorded too, as
+    /// `NAME.standard_error`: where a lane is an experiment of its own, its mean over lanes needs an interval.
+    fn uncertain(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The [`measures`](Self::measures) of a lane whose episode has just ended.
     fn measure(&self, _state: Shared<'_, Self>, _measures: &mut [f64]) {}
 

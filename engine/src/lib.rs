@@ -37,6 +37,7 @@ pub mod model;
 pub mod network;
 pub mod noise;
 pub mod optimizer;
+pub mod plugged;
 pub mod plugin;
 pub mod policy;
 pub mod problem;

@@ -26,11 +26,12 @@ pub enum Kind {
     LossAggregator,
     KlEstimator,
     Curriculum,
+    ForecastNetwork,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 17] = [
         Kind::Environment,
         Kind::Controller,
         Kind::Policy,
@@ -47,6 +48,7 @@ impl Kind {
         Kind::LossAggregator,
         Kind::KlEstimator,
         Kind::Curriculum,
+        Kind::ForecastNetwork,
     ];
 
     /// The heading under which plugins of this kind are listed, also accepted by `isonomy list`.
@@ -68,6 +70,7 @@ impl Kind {
             Kind::LossAggregator => "aggregators",
             Kind::KlEstimator => "divergences",
             Kind::Curriculum => "curricula",
+            Kind::ForecastNetwork => "networks",
         }
     }
 
@@ -90,6 +93,7 @@ impl Kind {
             Kind::LossAggregator => "aggregator: {NAME} (beside a policy loss)",
             Kind::KlEstimator => "divergence: {NAME} (beside a policy loss)",
             Kind::Curriculum => "sampling: {NAME} (inside a reasoning environment)",
+            Kind::ForecastNetwork => "model: Network({NAME}) (inside PublicForecast)",
         }
     }
 }
@@ -147,6 +151,7 @@ slots! {
     crate::advantage::LossAggregator = LossAggregator;
     crate::advantage::KlEstimator = KlEstimator;
     crate::curriculum::Curriculum = Curriculum;
+    crate::public::ForecastNetwork = ForecastNetwork;
 }
 
 /// Every linked plugin, by kind and name.

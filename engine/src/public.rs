@@ -5,6 +5,8 @@
 //! [`Needs`](crate::optimizer::Needs) and never sees what the agents keep to themselves: only their regrets, and how
 //! these change with the forecast where the agents can tell.
 
+use crate::problem::Problem;
+
 /// A signal with its agents, as rows in the order of time. A row is one forecast, its truth and what came of it.
 pub trait PublicSignal: std::fmt::Debug + Send + Sync {
     /// How many agents act on a forecast.
@@ -60,4 +62,22 @@ pub enum Part {
     Training,
     /// It is judged by these, which it has never seen.
     Judging,
+}
+
+/// A network that may predict a public signal, where whoever trains it knows nothing of what it is made of.
+///
+/// It sees histories, `[rows, history]`, and says `[rows, values]`; all are numbers of about 1. Its parameters are one array.
+#[typetag::serde]
+pub trait ForecastNetwork: std::fmt::Debug + Send + Sync {
+    /// What in the fields makes no sense for histories of this length.
+    fn check(&self, history: usize) -> Vec<Problem>;
+
+    /// Parameters with which it says 0 to everything, made of standard normal numbers.
+    fn initial(&self, history: usize, values: usize, normal: &mut dyn FnMut() -> f64) -> Vec<f64>;
+
+    /// Writes what it says.
+    fn forward(&self, parameters: &[f64], history: usize, seen: &[f64], said: &mut [f64]);
+
+    /// Adds what `pull`, a derivative with respect to what it says, is with respect to the parameters.
+    fn pull_back(&self, parameters: &[f64], history: usize, seen: &[f64], pull: &[f64], gradient: &mut [f64]);
 }

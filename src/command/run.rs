@@ -264,20 +264,45 @@ fn tables(summary: &Summary) -> String {
     let tasks: Vec<&str> =
         first.map_or(Vec::new(), |(_, group)| group.tasks.0.iter().map(|(name, _)| name.as_str()).collect());
     let several = if tasks.len() > 1 { &tasks[..] } else { &[] };
-    let mut groups = Table::new(["group", "return", "± s.e.", "exact"].into_iter().chain(several.iter().copied()));
+    let of_tasks = several.iter().flat_map(|task| [*task, "± s.e."]);
+    let mut groups = Table::new(["group", "return", "± s.e.", "exact"].into_iter().chain(of_tasks));
     for (name, group) in &summary.groups.0 {
-        let task = |name: &&str| group.tasks.get(name).map_or(String::new(), |task| number(task.return_mean));
+        let task = |name: &&str| {
+            let task = group.tasks.get(name);
+            task.map_or_else(Default::default, |task| [number(task.return_mean), number(task.standard_error)])
+        };
         let expected = exact(&format!("groups.{name}.return_mean"));
         let own = [name.clone(), number(group.return_mean), number(group.standard_error), expected];
-        groups.row(own.into_iter().chain(several.iter().map(task)));
+        groups.row(own.into_iter().chain(several.iter().flat_map(task)));
     }
+    // What the environment measures of every group is a table of its own.
+    let of_group = |name: &str, measure: &str| summary.metrics.get(&format!("groups.{name}.{measure}")).copied();
+    let first = first.map_or("", |(name, _)| name);
+    let names = summary
+        .metrics
+        .0
+        .iter()
+        .filter_map(|(name, _)| name.strip_prefix("groups.")?.strip_prefix(first)?.strip_prefix('.'));
+    let measures: Vec<&str> =
+        names.filter(|measure| summary.groups.0.iter().all(|(name, _)| of_group(name, measure).is_some())).collect();
+    let mut measured = Table::new(["group"].into_iter().chain(measures.iter().copied()));
+    for (name, _) in &summary.groups.0 {
+        let values = measures.iter().map(|measure| of_group(name, measure).map_or(String::new(), number));
+        measured.row([name.clone()].into_iter().chain(values));
+    }
+    let measured = if measures.is_empty() { String::new() } else { format!("{measured}\n") };
+    let in_table = |metric: &str| {
+        let of = |name: &str| metric.strip_prefix("groups.")?.strip_prefix(name)?.strip_prefix('.');
+        summary.groups.0.iter().any(|(name, _)| of(name).is_some_and(|measure| measures.contains(&measure)))
+    };
     let mut metrics = Table::new(["metric", "value", "exact"]);
-    for (name, value) in summary.metrics.0.iter().filter(|(name, _)| !name.starts_with("exact.")) {
+    let others = summary.metrics.0.iter().filter(|(name, _)| !name.starts_with("exact.") && !in_table(name));
+    for (name, value) in others {
         metrics.row([name.clone(), number(*value), exact(name)]);
     }
     let speed = summary.agent_steps_per_second.map_or(String::new(), |rate| format!(", {} agent-steps/s", short(rate)));
     let steps = format!("{} agent-steps on {}{speed}", short(summary.agent_steps as f64), summary.device);
-    format!("{groups}\n{metrics}\n{steps}")
+    format!("{groups}\n{measured}{metrics}\n{steps}")
 }
 
 fn number(value: f64) -> String {

@@ -54,6 +54,18 @@ pub fn with(file: &Path, sets: &[&str]) -> Loaded {
     load(file, &sets).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+/// What makes a training run of minutes one of milliseconds.
+const TINY: [&str; 8] = [
+    "steps=2",
+    "prompts=4",
+    "responses=2",
+    "judged=2",
+    "warm_start.steps=2",
+    "warm_start.problems=4",
+    "model=(width: 16, layers: 1, heads: 2)",
+    "checkpoint=None",
+];
+
 /// A scenario with so many lanes, for learning and evaluation alike, and at most so many iterations.
 pub fn small(file: &Path, lanes: usize, iterations: u32) -> Scenario {
     let written = with(file, &[]).scenario;
@@ -61,6 +73,9 @@ pub fn small(file: &Path, lanes: usize, iterations: u32) -> Scenario {
     sets.push(format!("iterations={}", iterations.min(written.iterations.get())));
     if written.evaluation.is_some() {
         sets.push(format!("evaluation.lanes={lanes}"));
+    }
+    if written.environment.typetag_name() == "ReasoningTasks" {
+        sets.extend(TINY.map(|set| format!("environment.ReasoningTasks.{set}")));
     }
     with(file, &sets.iter().map(String::as_str).collect::<Vec<_>>()).scenario
 }

@@ -75,6 +75,9 @@ pub(super) trait Host: Send + Sync {
     /// Which of the measures counts what was computed.
     fn work(&self) -> Option<&str>;
 
+    /// Those whose standard error is recorded too.
+    fn uncertain(&self) -> &[String];
+
     /// Whether a rule is for these lanes.
     fn obeys(&self, rule: &LaneRule) -> bool;
 
@@ -111,6 +114,7 @@ struct Law<D> {
     draws: usize,
     start_draws: usize,
     measures: Vec<String>,
+    uncertain: Vec<String>,
 }
 
 struct Lanes<D> {
@@ -120,9 +124,10 @@ struct Lanes<D> {
 
 impl<D: LaneDynamics> Lanes<D> {
     fn new(dynamics: D) -> Self {
-        let (counts, measures) = (dynamics.counts(), dynamics.measures());
+        let (counts, measures, uncertain) = (dynamics.counts(), dynamics.measures(), dynamics.uncertain());
         let (draws, start_draws) = (dynamics.draws(), dynamics.start_draws());
-        Lanes { law: Arc::new(Law { dynamics, counts, draws, start_draws, measures }), cache: Cache::default() }
+        let law = Law { dynamics, counts, draws, start_draws, measures, uncertain };
+        Lanes { law: Arc::new(law), cache: Cache::default() }
     }
 
     fn again(&self) -> Self {
@@ -228,6 +233,10 @@ impl<D: LaneDynamics> Host for Lanes<D> {
 
     fn work(&self) -> Option<&str> {
         self.law.dynamics.work()
+    }
+
+    fn uncertain(&self) -> &[String] {
+        &self.law.uncertain
     }
 
     fn obeys(&self, rule: &LaneRule) -> bool {

@@ -141,6 +141,8 @@ pub struct Sim {
     measures: Vec<String>,
     /// Which of them counts what was computed.
     work: Option<String>,
+    /// Those whose standard error over lanes is of interest.
+    uncertain: Vec<String>,
     /// The policy that was set last, where no rule took its place.
     acting: Option<TabularPolicy>,
     scratch: Vec<Scratch>,
@@ -199,7 +201,9 @@ impl Sim {
         if let Some(host) = &mut host {
             host.start(&mut world);
         }
-        let measures = host.as_ref().map(|host| host.measures().to_vec()).unwrap_or_default();
+        let names =
+            |of: fn(&dyn host::Host) -> &[String]| host.as_deref().map(|host| of(host).to_vec()).unwrap_or_default();
+        let (measures, uncertain) = (names(|host| host.measures()), names(|host| host.uncertain()));
         let work = host.as_ref().and_then(|host| host.work()).map(str::to_owned);
         let rules = world.resource::<Rules>();
         let scratch = (0..setup.threads.max(1)).map(|_| Scratch::new(rules)).collect();
@@ -233,6 +237,7 @@ impl Sim {
             host,
             measures,
             work,
+            uncertain,
             acting: None,
             scratch,
             device,
@@ -507,8 +512,16 @@ impl Sim {
     fn take_measures(&mut self, episodes: u64) -> Vec<(String, f64)> {
         let (count, ended) = (self.measures.len(), episodes as f64 * self.lanes as f64);
         let sums = columns::column::<Measure>(&mut self.world);
-        let mean = |index| sums.iter().skip(index).step_by(count).map(|sum| sum.0).sum::<f64>() / ended;
-        let measures = self.measures.iter().cloned().zip((0..count).map(mean)).collect();
+        let own = |index: usize| sums.iter().skip(index).step_by(count).map(|sum| sum.0);
+        let mean = |index| own(index).sum::<f64>() / ended;
+        let mut measures: Vec<_> = self.measures.iter().cloned().zip((0..count).map(mean)).collect();
+        for name in &self.uncertain {
+            let Some(index) = self.measures.iter().position(|known| known == name) else { continue };
+            let (lanes, mean) = (self.lanes as f64, mean(index));
+            let apart = own(index).map(|sum| (sum / episodes.max(1) as f64 - mean).powi(2)).sum::<f64>();
+            let error = if lanes > 1.0 { (apart / (lanes - 1.0) / lanes).sqrt() } else { 0.0 };
+            measures.push((format!("{name}.standard_error"), error));
+        }
         sums.fill(Measure(0.0));
         measures
     }

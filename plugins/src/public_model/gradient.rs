@@ -81,14 +81,40 @@ impl Model {
         forecast.iter_mut().for_each(|value| *value = self.above_floor(*value).0);
     }
 
-    /// Adds what `pull`, a derivative with respect to the forecast, is with respect to the network's parameters.
-    fn pull_back(&self, known: &[f64], tape: &mut Tape, pull: &mut [f64], gradient: &mut [f64]) {
-        let mut said = vec![0.0; pull.len()];
-        self.say(known, tape, &mut said);
+    /// What the network sees of rows, what it says of them in the signal's unit.
+    fn say_all(&self, signal: &dyn PublicSignal, part: Part, rows: &[usize], tape: &mut Tape) -> [Vec<f64>; 2] {
+        let input: Vec<f64> = rows.iter().flat_map(|&row| self.input(signal.known(part, row))).collect();
+        let mut said = vec![0.0; rows.len() * signal.values()];
+        self.network.forward_all(&input, rows.len(), tape, &mut said);
+        for (&row, said) in rows.iter().zip(said.chunks_exact_mut(signal.values())) {
+            let last = signal.known(part, row).last().copied().unwrap_or(0.0);
+            said.iter_mut().for_each(|value| *value = last + self.scale * *value);
+        }
+        [input, said]
+    }
+
+    /// The forecasts of rows, `[rows, values]`.
+    pub fn predict_all(&self, signal: &dyn PublicSignal, part: Part, rows: &[usize], tape: &mut Tape) -> Vec<f64> {
+        let [_, mut forecasts] = self.say_all(signal, part, rows, tape);
+        forecasts.iter_mut().for_each(|value| *value = self.above_floor(*value).0);
+        forecasts
+    }
+
+    /// Adds what `pull`, a derivative with respect to the forecasts of training rows, is with respect to the network's
+    /// parameters.
+    fn pull_back(
+        &self,
+        signal: &dyn PublicSignal,
+        rows: &[usize],
+        tape: &mut Tape,
+        mut pull: Vec<f64>,
+        gradient: &mut [f64],
+    ) {
+        let [input, said] = self.say_all(signal, Part::Training, rows, tape);
         for (pull, said) in pull.iter_mut().zip(said) {
             *pull *= self.scale * self.above_floor(said).1;
         }
-        self.network.backward(&self.input(known), tape, pull, gradient);
+        self.network.backward_all(&input, rows.len(), tape, &pull, gradient);
     }
 
     /// Keeps the spread within its bounds.
@@ -120,31 +146,33 @@ fn squared_error(forecast: &[f64], truth: &[f64], factor: f64, pull: &mut [f64])
 pub fn exact(signal: &dyn PublicSignal, model: &Model, goal: &Goal, rows: &[usize]) -> Option<(Standing, Gradient)> {
     let (agents, values) = (signal.agents(), signal.values());
     let (mut tape, mut samples, mut error) = (Tape::default(), vec![0.0; rows.len() * agents], 0.0);
-    let (mut forecast, mut back) = (vec![0.0; values], vec![0.0; values]);
-    for (&row, regrets) in rows.iter().zip(samples.chunks_exact_mut(agents)) {
-        model.predict(signal.known(Part::Training, row), &mut tape, &mut forecast);
+    let forecasts = model.predict_all(signal, Part::Training, rows, &mut tape);
+    let mut backs = vec![0.0; forecasts.len()];
+    let each = || rows.iter().zip(forecasts.chunks_exact(values));
+    for (((&row, forecast), regrets), back) in
+        each().zip(samples.chunks_exact_mut(agents)).zip(backs.chunks_exact_mut(values))
+    {
         let truth = signal.truth(Part::Training, row);
-        signal.regrets(Part::Training, row, &forecast, truth, regrets);
-        error += squared_error(&forecast, truth, 0.0, &mut back);
+        signal.regrets(Part::Training, row, forecast, truth, regrets);
+        error += squared_error(forecast, truth, 0.0, back);
     }
     let count = rows.len() as f64;
     let standing = Standing::of(goal, &samples, agents, error / count);
     let (pull, mut gradient) = (goal.pull(&standing), model.no_gradient());
     let mut slopes = vec![0.0; agents * values];
-    for (&row, regrets) in rows.iter().zip(samples.chunks_exact(agents)) {
-        let known = signal.known(Part::Training, row);
-        model.predict(known, &mut tape, &mut forecast);
-        if !signal.slopes(Part::Training, row, &forecast, &mut slopes) {
+    for (((&row, forecast), regrets), back) in
+        each().zip(samples.chunks_exact(agents)).zip(backs.chunks_exact_mut(values))
+    {
+        if !signal.slopes(Part::Training, row, forecast, &mut slopes) {
             return None;
         }
-        back.fill(0.0);
         for (agent, (slopes, regret)) in slopes.chunks_exact(values).zip(regrets).enumerate() {
             let weight = pull.of_sample(agent, *regret) / count;
             back.iter_mut().zip(slopes).for_each(|(back, slope)| *back += weight * slope);
         }
-        squared_error(&forecast, signal.truth(Part::Training, row), pull.of_error / count, &mut back);
-        model.pull_back(known, &mut tape, &mut back, &mut gradient.network);
+        squared_error(forecast, signal.truth(Part::Training, row), pull.of_error / count, back);
     }
+    model.pull_back(signal, rows, &mut tape, backs, &mut gradient.network);
     Some((standing, gradient))
 }
 
@@ -184,14 +212,14 @@ pub fn score_function(
     let (agents, values, floor) = (signal.agents(), signal.values(), signal.floor());
     let spread: Vec<f64> = model.log_spread.iter().map(|log| log.exp()).collect();
     let (mut tape, mut error) = (Tape::default(), 0.0);
-    let (mut forecast, mut tried) = (vec![0.0; values], vec![0.0; values]);
+    let forecasts = model.predict_all(signal, Part::Training, rows, &mut tape);
+    let mut tried = vec![0.0; values];
     let steps = normal(rows.len() * samples * values, words);
     let mut regrets = vec![0.0; rows.len() * samples * agents];
     let tries = steps.chunks_exact(samples * values).zip(regrets.chunks_exact_mut(samples * agents));
-    for (&row, (steps, regrets)) in rows.iter().zip(tries) {
-        model.predict(signal.known(Part::Training, row), &mut tape, &mut forecast);
+    for ((&row, forecast), (steps, regrets)) in rows.iter().zip(forecasts.chunks_exact(values)).zip(tries) {
         let truth = signal.truth(Part::Training, row);
-        error += squared_error(&forecast, truth, 0.0, &mut tried);
+        error += squared_error(forecast, truth, 0.0, &mut tried);
         for (steps, regrets) in steps.chunks_exact(values).zip(regrets.chunks_exact_mut(agents)) {
             for (value, tried) in tried.iter_mut().enumerate() {
                 *tried = (forecast[value] + spread[value] * steps[value]).max(floor);
@@ -211,24 +239,24 @@ pub fn score_function(
             rows.zip(steps.chunks_exact(samples)).for_each(|((own, slopes), steps)| straighten(own, slopes, steps));
         }
     }
-    let (mut gradient, mut back) = (model.no_gradient(), vec![0.0; values]);
+    let (mut gradient, mut backs) = (model.no_gradient(), vec![0.0; forecasts.len()]);
     let (of_row, of_sample) = (1.0 / rows.len() as f64, 1.0 / advantages.len() as f64);
     let tries = advantages.chunks_exact(samples).zip(slopes.chunks_exact(samples));
-    for ((&row, steps), (advantages, slopes)) in rows.iter().zip(steps.chunks_exact(samples * values)).zip(tries) {
-        back.fill(0.0);
+    let rows_and_backs = rows.iter().zip(forecasts.chunks_exact(values)).zip(backs.chunks_exact_mut(values));
+    for ((((&row, forecast), back), steps), (advantages, slopes)) in
+        rows_and_backs.zip(steps.chunks_exact(samples * values)).zip(tries)
+    {
         for ((steps, advantage), slope) in steps.chunks_exact(values).zip(advantages).zip(slopes) {
             for (value, step) in steps.iter().enumerate() {
                 back[value] += (advantage * step + slope) / spread[value] * of_sample;
                 gradient.log_spread[value] += advantage * (step * step - 1.0) * of_sample;
             }
         }
-        let known = signal.known(Part::Training, row);
         if pull.of_error > 0.0 {
-            model.predict(known, &mut tape, &mut forecast);
-            squared_error(&forecast, signal.truth(Part::Training, row), pull.of_error * of_row, &mut back);
+            squared_error(forecast, signal.truth(Part::Training, row), pull.of_error * of_row, back);
         }
-        model.pull_back(known, &mut tape, &mut back, &mut gradient.network);
     }
+    model.pull_back(signal, rows, &mut tape, backs, &mut gradient.network);
     (standing, gradient)
 }
 

@@ -1,12 +1,12 @@
-//! Small networks with their own reverse pass: a line, a perceptron of one hidden layer, and an LSTM.
+//! Small networks with their own reverse pass: a line, a perceptron of one hidden layer, and an LSTM. Others plug in.
 
 use super::random::Words;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use isonomy_engine::plugged::Plugged;
+use isonomy_engine::public::ForecastNetwork;
 use std::num::NonZeroU32;
 
 /// What a network is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug)]
 pub enum Shape {
     /// A weighted sum of what is known, and a constant.
     Linear,
@@ -14,6 +14,8 @@ pub enum Shape {
     Perceptron(NonZeroU32),
     /// One LSTM layer of so many cells, read at its last step.
     Lstm(NonZeroU32),
+    /// Something else.
+    Other(Plugged<dyn ForecastNetwork>),
 }
 
 /// A network of some shape: inputs are a history, one number per time step.
@@ -63,8 +65,21 @@ impl Network {
     pub fn new(shape: Shape, inputs: usize, outputs: usize, words: &mut Words) -> Self {
         let mut network = Network { shape, inputs, parameters: Vec::new() };
         let spread = |fan: usize| (3.0 / fan as f64).sqrt();
-        match shape {
+        match &network.shape {
             Shape::Linear => {}
+            Shape::Other(other) => {
+                let mut pair = None;
+                let mut normal = || match pair.take() {
+                    Some(second) => second,
+                    None => {
+                        let [first, second] = words.normal_pair();
+                        pair = Some(second);
+                        first
+                    }
+                };
+                network.parameters = other.initial(inputs, outputs, &mut normal);
+                return network;
+            }
             Shape::Perceptron(_) => {
                 let bound = spread(inputs + 1);
                 network.parameters = (0..network.first_layer()).map(|_| bound * words.between()).collect();
@@ -84,16 +99,17 @@ impl Network {
 
     /// What the output layer reads.
     fn hidden(&self) -> usize {
-        match self.shape {
+        match &self.shape {
             Shape::Linear => self.inputs,
             Shape::Perceptron(units) | Shape::Lstm(units) => units.get() as usize,
+            Shape::Other(_) => 0,
         }
     }
 
     /// Weights before the output layer.
     fn first_layer(&self) -> usize {
-        match self.shape {
-            Shape::Linear => 0,
+        match &self.shape {
+            Shape::Linear | Shape::Other(_) => 0,
             Shape::Perceptron(units) => units.get() as usize * (self.inputs + 1),
             // Four gates that each see one input, all cells and a constant.
             Shape::Lstm(cells) => 4 * cells.get() as usize * (cells.get() as usize + 2),
@@ -103,7 +119,8 @@ impl Network {
     /// What the network says of a history.
     pub fn forward(&self, input: &[f64], tape: &mut Tape, out: &mut [f64]) {
         let (first, last) = self.parameters.split_at(self.first_layer());
-        match self.shape {
+        match &self.shape {
+            Shape::Other(other) => other.forward(&self.parameters, self.inputs, input, out),
             Shape::Linear => affine(last, input, out),
             Shape::Perceptron(_) => {
                 tape.hidden.resize(self.hidden(), 0.0);
@@ -150,7 +167,8 @@ impl Network {
         let (first, last) = self.parameters.split_at(self.first_layer());
         let (to_first, to_last) = gradient.split_at_mut(self.first_layer());
         let n = self.hidden();
-        match self.shape {
+        match &self.shape {
+            Shape::Other(other) => other.pull_back(&self.parameters, self.inputs, input, pull, gradient),
             Shape::Linear => affine_back(last, input, pull, to_last, None),
             Shape::Perceptron(_) => {
                 tape.pull.clear();
@@ -165,6 +183,31 @@ impl Network {
                 affine_back(last, &tape.hidden[input.len() * n..], pull, to_last, Some(&mut tape.pull));
                 self.recall(first, input, tape, to_first);
             }
+        }
+    }
+
+    /// What the network says of many histories, `[rows, inputs]`: `[rows, outputs]`.
+    pub fn forward_all(&self, inputs: &[f64], rows: usize, tape: &mut Tape, out: &mut [f64]) {
+        if let Shape::Other(other) = &self.shape {
+            return other.forward(&self.parameters, self.inputs, inputs, out);
+        }
+        let outputs = out.len() / rows.max(1);
+        for (row, out) in out.chunks_exact_mut(outputs.max(1)).enumerate() {
+            self.forward(&inputs[row * self.inputs..][..self.inputs], tape, out);
+        }
+    }
+
+    /// Adds what `pull`, a derivative with respect to `out` of [`forward_all`](Self::forward_all), is with respect to the
+    /// parameters.
+    pub fn backward_all(&self, inputs: &[f64], rows: usize, tape: &mut Tape, pull: &[f64], gradient: &mut [f64]) {
+        if let Shape::Other(other) = &self.shape {
+            return other.pull_back(&self.parameters, self.inputs, inputs, pull, gradient);
+        }
+        let mut out = vec![0.0; pull.len() / rows.max(1)];
+        for (row, pull) in pull.chunks_exact(out.len().max(1)).enumerate() {
+            let input = &inputs[row * self.inputs..][..self.inputs];
+            self.forward(input, tape, &mut out);
+            self.backward(input, tape, pull, gradient);
         }
     }
 
@@ -205,7 +248,7 @@ mod tests {
             [(Shape::Linear, 0), (Shape::Linear, 4), (Shape::Perceptron(three), 4), (Shape::Lstm(three), 5)]
         {
             let mut words = Words::new(3);
-            let mut network = Network::new(shape, inputs, 2, &mut words);
+            let mut network = Network::new(shape.clone(), inputs, 2, &mut words);
             network.parameters.iter_mut().for_each(|weight| *weight += 0.3 * words.between());
             let input: Vec<f64> = (0..inputs).map(|at| (at as f64 * 1.7 + 1.0).sin()).collect();
             let (pull, mut tape, mut out) = ([0.7, -1.3], Tape::default(), [0.0; 2]);

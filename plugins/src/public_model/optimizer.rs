@@ -7,9 +7,10 @@ use super::network::{Shape, Tape};
 use super::random::Words;
 use crate::welfare::equitable::{Reading, problem_of_power};
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
+use isonomy_engine::plugged::Plugged;
 use isonomy_engine::policy::{ParametricPolicy, PolicyRef, TabularPolicy};
 use isonomy_engine::problem::Problem;
-use isonomy_engine::public::{Part, PublicSignal};
+use isonomy_engine::public::{ForecastNetwork, Part, PublicSignal};
 use isonomy_engine::quantity::{Finite, Positive, Probability};
 use isonomy_engine::rollout::Rollout;
 use isonomy_engine::spec::Spec;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 ///
 /// Surprises: `jain` and `gini` are of regrets, not of returns. The policy it is given never acts: the simulation plays
 /// the forecast. A batch holds rows from all over time, evenly spaced.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublicForecast {
     /// What predicts.
@@ -58,7 +59,7 @@ pub struct PublicForecast {
 }
 
 /// What predicts a public signal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub enum Model {
     /// The last value known; not trained.
     Persistence,
@@ -74,6 +75,8 @@ pub enum Model {
     Perceptron(NonZeroU32),
     /// A recurrent network of so many cells.
     Lstm(NonZeroU32),
+    /// Another network: `isonomy list networks`.
+    Network(Plugged<dyn ForecastNetwork>),
 }
 
 /// How the gradient of the objective is found.
@@ -143,7 +146,7 @@ impl Optimizer for PublicForecast {
             epoch: 0,
             queries: 0,
         };
-        learner.policy = learner.played();
+        learner.play();
         Ok(Box::new(learner))
     }
 }
@@ -158,24 +161,32 @@ enum Forecaster {
 }
 
 impl Forecaster {
-    fn predict(&self, signal: &dyn PublicSignal, part: Part, row: usize, tape: &mut Tape, forecast: &mut [f64]) {
+    /// The forecasts of all rows of a part, `[rows, values]`.
+    fn predict(&self, signal: &dyn PublicSignal, part: Part) -> Vec<f64> {
+        let (rows, values) = (signal.rows(part), signal.values());
+        let mut forecasts = vec![0.0; rows * values];
+        let each = forecasts.chunks_exact_mut(values).enumerate();
         match self {
-            Forecaster::Ago(ago) => {
+            Forecaster::Ago(ago) => each.for_each(|(row, forecast)| {
                 // Of several values, the first is the nearest to what is known.
                 for (ahead, value) in forecast.iter_mut().enumerate() {
                     let back = if *ago > ahead { ago - ahead } else { 1 };
                     *value = signal.past(part, row, back).expect("checked when learning began");
                 }
-            }
-            Forecaster::Always(value) => forecast.fill(*value),
-            Forecaster::Line(weights) => {
+            }),
+            Forecaster::Always(value) => forecasts.fill(*value),
+            Forecaster::Line(weights) => each.for_each(|(row, forecast)| {
                 let known = signal.known(part, row);
                 for (value, weights) in forecast.iter_mut().zip(weights) {
                     *value = weights[known.len()] + weights.iter().zip(known).map(|(w, x)| w * x).sum::<f64>();
                 }
+            }),
+            Forecaster::Trained(model) => {
+                let rows: Vec<usize> = (0..rows).collect();
+                return model.predict_all(signal, part, &rows, &mut Tape::default());
             }
-            Forecaster::Trained(model) => model.predict(signal.known(part, row), tape, forecast),
         }
+        forecasts
     }
 }
 
@@ -201,6 +212,12 @@ impl PublicForecast {
                 return Err(Problem::at("model", "nothing is known beforehand that could be remembered"));
             }
             Model::Lstm(cells) => Shape::Lstm(cells),
+            Model::Network(ref network) => {
+                if let Some(problem) = network.check(signal.history()).into_iter().next() {
+                    return Err(problem.under("model"));
+                }
+                Shape::Other(network.clone())
+            }
         };
         let spread = match self.gradient {
             Estimator::Exact => {
@@ -254,13 +271,18 @@ struct Kept {
 const FOLLOW: f64 = 0.1;
 
 impl Training {
-    /// The forecast as the simulation plays it.
-    fn played(&self) -> TabularPolicy {
-        let (mut tape, mut forecast) = (Tape::default(), vec![0.0; self.signal.values()]);
+    /// Forecasts of the rows for judging, `[rows, values]`, as the simulation plays them.
+    fn played(&self, forecasts: &[f64]) -> TabularPolicy {
         TabularPolicy::from_chances(&self.spec, 1, |_, _, row, chances| {
-            self.forecaster.predict(&*self.signal, Part::Judging, row, &mut tape, &mut forecast);
-            chances[self.signal.action(forecast[0]) as usize] = 1.0;
+            chances[self.signal.action(forecasts[row * self.signal.values()]) as usize] = 1.0;
         })
+    }
+
+    /// Plays the forecasts of now, and returns them.
+    fn play(&mut self) -> Vec<f64> {
+        let forecasts = self.forecaster.predict(&*self.signal, Part::Judging);
+        self.policy = self.played(&forecasts);
+        forecasts
     }
 
     /// One pass over the rows for training.
@@ -306,10 +328,9 @@ impl Learner for Training {
 
     fn update(&mut self, _rollout: &Rollout) -> Vec<(String, f64)> {
         self.pass();
-        self.policy = self.played();
-        let mut tape = Tape::default();
+        let (forecasts, values) = (self.play(), self.signal.values());
         let mut report = judge(&*self.signal, &self.spec, &self.goal, |row, forecast| {
-            self.forecaster.predict(&*self.signal, Part::Judging, row, &mut tape, forecast);
+            forecast.copy_from_slice(&forecasts[row * values..][..values]);
         });
         report.push(("queries".to_owned(), self.queries as f64));
         report
@@ -342,7 +363,7 @@ impl Learner for Training {
         }
         (self.adam, self.standing, self.epoch, self.queries) = (kept.adam, kept.standing, kept.epoch, kept.queries);
         self.words.seek(kept.read);
-        self.policy = self.played();
+        self.play();
         Ok(())
     }
 }

@@ -133,7 +133,7 @@ fn exact_gradients_are_differences() {
         {
             let goal = Goal { p, reading, blend };
             let mut words = Words::new(5);
-            let mut model = Trained::new(shape, &signal, 1.0, &mut words);
+            let mut model = Trained::new(shape.clone(), &signal, 1.0, &mut words);
             model.network.parameters.iter_mut().for_each(|weight| *weight += 0.1 * words.between());
             let value = |model: &Trained| {
                 let (standing, _) = exact(&signal, model, &goal, &rows).unwrap();

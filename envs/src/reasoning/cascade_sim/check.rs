@@ -2,6 +2,7 @@
 
 use super::{CascadeSim, MOST_DOMAINS, Mode};
 use crate::groups::check_groups;
+use crate::reasoning::MethodParts;
 use isonomy_engine::advantage::{Reach, Signal};
 use isonomy_engine::problem::Problem;
 
@@ -85,84 +86,31 @@ fn matrices(sim: &CascadeSim) -> Vec<Problem> {
 
 /// What the parts of the method have against the environment and against each other.
 fn method(sim: &CascadeSim) -> Vec<Problem> {
-    let (domains, responses) = (sim.domains.len(), sim.responses.get() as usize);
     let names: Vec<&str> = sim.domains.iter().map(|domain| domain.name.as_str()).collect();
-    let under = |slot: &str, name: &str, problems: Vec<Problem>| {
-        let slot = format!("{slot}.{name}");
-        problems.into_iter().map(move |problem| problem.under(&slot))
+    let parts = MethodParts {
+        estimator: &*sim.estimator,
+        sampling: &*sim.sampling,
+        weights: sim.weights.as_deref(),
+        shaper: sim.shaper.as_deref(),
+        filter: sim.filter.as_deref(),
+        modifier: None,
+        loss: sim.loss.as_deref(),
+        inner_steps: sim.inner_steps.get(),
+        domains: &names,
+        responses: sim.responses.get() as usize,
+        steps: sim.steps.get(),
     };
-    let (estimator, mut problems) = (&sim.estimator, Vec::new());
-    problems.extend(under("estimator", estimator.typetag_name(), estimator.check(responses)));
-    problems.extend(under("sampling", sim.sampling.typetag_name(), sim.sampling.check(&names, sim.steps.get())));
-    if let Some(weights) = &sim.weights {
-        problems.extend(under("weights", weights.typetag_name(), weights.check(domains)));
+    let mut problems = parts.problems(|signal| match sim.mode {
+        Mode::Expected if KNOWN_IN_EXPECTATION.contains(&signal) => None,
+        Mode::Expected if KNOWN.contains(&signal) => Some(("mode: Expected", "use mode: Sampled")),
+        Mode::Sampled if KNOWN.contains(&signal) => None,
+        _ => Some(("this environment", "use another plugin")),
+    });
+    if sim.filter.is_none() && sim.rounds != super::four() {
+        problems.push(Problem::at("rounds", "prompts are sampled once where no filter drops any").help("leave it out"));
     }
-    if let Some(shaper) = &sim.shaper {
-        problems.extend(under("shaper", shaper.typetag_name(), shaper.check(domains)));
-        problems.extend(invisible(sim));
-        problems.extend(unknown("shaper", sim, shaper.needs()));
-    }
-    problems.extend(unknown("estimator", sim, estimator.needs()));
-    problems.extend(rewards(sim));
-    problems.extend(combinations(sim));
     if sim.mode == Mode::Expected {
         problems.extend(expectations(sim));
-    }
-    problems
-}
-
-/// A change of rewards that the estimator cannot see.
-fn invisible(sim: &CascadeSim) -> Option<Problem> {
-    let (shaper, estimator) = (sim.shaper.as_ref()?, &sim.estimator);
-    let (change, blind) = (shaper.changes_groups_by(), estimator.blind_to());
-    let lost = (change.sums && blind.sums) || (change.factors && blind.factors);
-    let (shaper, estimator) = (shaper.typetag_name(), estimator.typetag_name());
-    lost.then(|| {
-        let message = format!("{estimator} cannot see what {shaper} does: all responses to a prompt get the same");
-        Problem::at("shaper", message).help("let `weights` multiply advantages, or let `sampling` choose the domains")
-    })
-}
-
-fn unknown(slot: &str, sim: &CascadeSim, needs: &[Signal]) -> Vec<Problem> {
-    let expected = sim.mode == Mode::Expected;
-    let refuse = |signal: &&Signal| match expected {
-        true => !KNOWN_IN_EXPECTATION.contains(signal),
-        false => !KNOWN.contains(signal),
-    };
-    let problem = |signal: &Signal| {
-        let what = if expected && KNOWN.contains(signal) { "mode: Expected" } else { "this environment" };
-        let help = if expected && KNOWN.contains(signal) { "use mode: Sampled" } else { "use another plugin" };
-        Problem::at(slot, format!("needs {}, which {what} does not have", signal.name())).help(help)
-    };
-    needs.iter().filter(refuse).map(problem).collect()
-}
-
-/// Rewards are 0 and 1; does the estimator's formula hold for them?
-fn rewards(sim: &CascadeSim) -> Option<Problem> {
-    let range = sim.estimator.rewards();
-    let fits = range.contains(&0.0) && range.contains(&1.0);
-    (!fits).then(|| {
-        let message = format!("rewards are 0 and 1, the estimator is made for {} to {}", range.start(), range.end());
-        Problem::at("estimator", message).help("change its bounds")
-    })
-}
-
-/// Combinations that the methods' authors exclude.
-fn combinations(sim: &CascadeSim) -> Vec<Problem> {
-    let estimator = sim.estimator.typetag_name();
-    let filter = sim.filter.as_ref().map(|filter| filter.typetag_name());
-    let mut problems = Vec::new();
-    if estimator == "Ngrpo" && filter == Some("DapoFilter") {
-        let message = "this filter drops the groups in which all fail, from which Ngrpo is meant to learn";
-        problems.push(Problem::at("filter", message).help("use NgrpoFilter"));
-    }
-    if sim.loss.is_none() && sim.inner_steps.get() > 1 {
-        let message = "several steps with the same responses need a surrogate";
-        problems.push(Problem::at("inner_steps", message).help("give a `loss`, or make one step"));
-    }
-    let needs_steps = sim.filter.is_none() && sim.rounds != super::four();
-    if needs_steps {
-        problems.push(Problem::at("rounds", "prompts are sampled once where no filter drops any").help("leave it out"));
     }
     problems
 }

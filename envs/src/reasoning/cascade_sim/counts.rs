@@ -1,10 +1,12 @@
 //! Groups drawn by their successes: a word for the prompt's difficulty, one for how many responses pass uncut, one for how
 //! many of the others passed but were cut short.
 
-use super::numbers::{NONE, SIDE_BY_SIDE, Side, binomial, binomials, normal_above, normal_quantile, sigmoid, unit};
 use super::parameters::{GroupSums, Parameters};
 use super::sampled::Tally;
 use super::training::Skill;
+use crate::reasoning::numbers::{
+    NONE, SIDE_BY_SIDE, Side, binomial, binomials, normal_above, normal_quantile, sigmoid, unit,
+};
 use multiversion::multiversion;
 
 /// Words of noise per prompt, without the one that chooses its domain.

@@ -20,7 +20,6 @@ mod counts;
 mod expected;
 pub mod item;
 pub mod measures;
-mod numbers;
 mod parameters;
 mod responses;
 mod sampled;

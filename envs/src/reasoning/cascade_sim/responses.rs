@@ -1,10 +1,10 @@
 //! Groups drawn response by response: whether each passes, its length, its entropy and its answer.
 
 use super::item::Chance;
-use super::numbers::{normal_quantile, unit};
 use super::parameters::{DomainParameters, Parameters};
 use super::sampled::Tally;
 use super::training::Skill;
+use crate::reasoning::numbers::{normal_quantile, unit};
 use isonomy_engine::advantage::{Responses, Surrogate};
 use std::cell::RefCell;
 

@@ -5,7 +5,7 @@
 
 /// `e^x`, to 2e-7 of its value, between −87 and 87; held there outside.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 87.0);
     // Adding and subtracting 1.5 · 2²³ rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
@@ -25,7 +25,7 @@ pub(super) fn exp(x: f32) -> f32 {
 
 /// `ln x`, to 1e-7, for positive numbers that are not subnormal.
 #[inline(always)]
-pub(super) fn ln(x: f32) -> f32 {
+pub(crate) fn ln(x: f32) -> f32 {
     // The mantissa between √½ and √2.
     let bits = x.to_bits().wrapping_sub(0x3f35_04f3);
     let exponent = (bits as i32 >> 23) as f32;
@@ -46,25 +46,25 @@ pub(super) fn ln(x: f32) -> f32 {
 
 /// 1 for a number below 0, else 0: its sign. Comparisons keep the compiler from working side by side.
 #[inline(always)]
-pub(super) fn negative(x: f32) -> f32 {
+pub(crate) fn negative(x: f32) -> f32 {
     (x.to_bits() >> 31) as i32 as f32
 }
 
 /// `1 / (1 + e^−x)`.
 #[inline(always)]
-pub(super) fn sigmoid(x: f32) -> f32 {
+pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
 /// A number in (0, 1) from a word: the middle of one of 2²³ parts.
 #[inline(always)]
-pub(super) fn unit(word: u32) -> f32 {
+pub(crate) fn unit(word: u32) -> f32 {
     ((word >> 8 | 1) as i32) as f32 * (1.0 / 16_777_216.0)
 }
 
 /// The standard normal number below which a share `u` lies.
 #[inline(always)]
-pub(super) fn normal_quantile(u: f32) -> f32 {
+pub(crate) fn normal_quantile(u: f32) -> f32 {
     let w = -ln(4.0 * u * (1.0 - u));
     let near = {
         let w = w - 2.5;
@@ -95,7 +95,7 @@ pub(super) fn normal_quantile(u: f32) -> f32 {
 
 /// Chance that a standard normal number is above `x`, to 1e-7: formula 7.1.26 of Abramowitz and Stegun (1964).
 #[inline(always)]
-pub(super) fn normal_above(x: f32) -> f32 {
+pub(crate) fn normal_above(x: f32) -> f32 {
     let size = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * size);
     let mut y = 1.061_405_4;
@@ -109,17 +109,17 @@ pub(super) fn normal_above(x: f32) -> f32 {
 }
 
 /// Numbers of prompts side by side. Loops over them stand innermost, where the compiler turns each into one instruction.
-pub(super) type Side = [f32; SIDE_BY_SIDE];
+pub(crate) type Side = [f32; SIDE_BY_SIDE];
 
 /// Prompts that are drawn side by side.
-pub(super) const SIDE_BY_SIDE: usize = 16;
+pub(crate) const SIDE_BY_SIDE: usize = 16;
 
 /// Nothing yet.
-pub(super) const NONE: Side = [0.0; SIDE_BY_SIDE];
+pub(crate) const NONE: Side = [0.0; SIDE_BY_SIDE];
 
 /// How many of `n` tries succeed, each with chance `p`, as `u` in (0, 1) decides. `n` is at most 64.
 #[inline(always)]
-pub(super) fn binomial(n: usize, p: &Side, u: &Side) -> Side {
+pub(crate) fn binomial(n: usize, p: &Side, u: &Side) -> Side {
     let mut none = [1.0; SIDE_BY_SIDE];
     let mut power = NONE;
     for j in 0..SIDE_BY_SIDE {
@@ -142,7 +142,7 @@ pub(super) fn binomial(n: usize, p: &Side, u: &Side) -> Side {
 
 /// The same, where `n` differs from prompt to prompt and is at most `most`.
 #[inline(always)]
-pub(super) fn binomials(n: &Side, p: &Side, u: &Side, most: usize) -> Side {
+pub(crate) fn binomials(n: &Side, p: &Side, u: &Side, most: usize) -> Side {
     let mut none = NONE;
     for j in 0..SIDE_BY_SIDE {
         none[j] = exp(n[j] * ln(1.0 - rarer(p[j])));

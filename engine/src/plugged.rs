@@ -1,4 +1,4 @@
-//! A plugin inside an environment.
+//! A plugin inside a plugin.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A plugin that a scenario names inside an environment: read once, shared by all lanes.
+/// A plugin that a scenario names inside another: read once, shared by all who use it.
 #[derive(Debug)]
 pub struct Plugged<T: ?Sized>(Arc<T>);
 

@@ -1,0 +1,223 @@
+//! A decoder of a few thousand parameters, on a few problems.
+
+use super::batch::{Source, choose};
+use super::lane::{Bill, Cell, Lane, Training};
+use super::update::Workspace;
+use super::warm::Plan;
+use super::*;
+use crate::transformer::{Choice, Generated};
+use isonomy_engine::lanes::At;
+use isonomy_engine::noise::{Key, Phase, Purpose};
+use isonomy_envs::reasoning::tasks::{MOST_TOKENS, VOCABULARY};
+
+/// A tiny scenario with some of its fields replaced or added.
+fn tasks(fields: &str) -> ReasoningTasks {
+    let all = format!(
+        r#"(
+            steps: 3,
+            model: (width: 16, layers: 1, heads: 2),
+            prompts: 16,
+            responses: 8,
+            judged: 20,
+            estimator: {{"DrGrpo": ()}},
+            sampling: {{"Uniform": ()}},
+            domains: [(domain: "bool", level: 1, share: 0.75), (domain: "sort", level: 1, share: 0.25)],
+            {fields}
+        )"#
+    );
+    read(&all)
+}
+
+fn read(text: &str) -> ReasoningTasks {
+    let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+    options.from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn messages(tasks: &ReasoningTasks) -> Vec<String> {
+    tasks.check().iter().map(ToString::to_string).collect()
+}
+
+/// What a lane keeps.
+struct State {
+    weights: Vec<f32>,
+    moments: [Vec<f32>; 2],
+    cells: Vec<Cell>,
+    memory: Vec<f64>,
+    bill: Bill,
+}
+
+impl State {
+    fn new(training: &Training, weights: Vec<f32>) -> Self {
+        let cells = training.sources.len();
+        let memory = vec![0.0; cells * training.memory().iter().sum::<usize>()];
+        let moments = [vec![0.0; weights.len()], vec![0.0; weights.len()]];
+        State {
+            weights,
+            moments,
+            cells: vec![Cell { weight: 1.0, ..Cell::default() }; cells],
+            memory,
+            bill: Bill::default(),
+        }
+    }
+
+    fn lane(&mut self) -> Lane<'_> {
+        let [mean, square] = &mut self.moments;
+        Lane {
+            weights: &mut self.weights,
+            moments: [mean, square],
+            cells: &mut self.cells,
+            memory: &mut self.memory,
+            bill: &mut self.bill,
+        }
+    }
+}
+
+fn noise(step: u64, count: usize) -> Vec<u32> {
+    let mut words = vec![0; count];
+    Key::new(2, Phase::Training, Purpose::Transition).fill(step, 0, &mut words);
+    words
+}
+
+#[test]
+fn a_warm_start_raises_the_likelihood_of_answers() {
+    let tasks = tasks("warm_start: (steps: 60, problems: 32, rate: 0.01)");
+    let mut losses = Vec::new();
+    let made = Plan::new(&tasks).make(|loss| losses.push(loss));
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (losses[0], mean(&losses[55..]));
+    let clueless = (VOCABULARY as f64).ln();
+    assert!((first - clueless).abs() < 0.3, "it begins at {first}, not near {clueless}");
+    assert!(last < 0.5 * first, "from {first} to {last}");
+    assert_eq!(made, Plan::new(&tasks).make(|_| {}), "another time, another warm start");
+}
+
+#[test]
+fn an_update_makes_what_paid_likelier() {
+    let tasks = tasks("rate: 0.003, warm_start: (steps: 60, problems: 32, rate: 0.01)");
+    let training = Training::new(&tasks);
+    let mut state = State::new(&training, training.warm().to_vec());
+    let mut workspace = Workspace::default();
+    let words = noise(0, 16 * (2 + 8 * MOST_TOKENS));
+    let before = state.weights.clone();
+    let at = At { lane: 0, episode: 0, elapsed: 0, words: &words };
+    training.update(&mut state.lane(), at, 1.0, &mut workspace);
+    assert!(before != state.weights && state.weights.iter().all(|weight| weight.is_finite()));
+    assert_eq!((state.bill.updates, state.bill.generated), (1.0, 128.0));
+    // The same prompts and responses again, under the policy before and after.
+    let (problems, generated) = (training.problems(&words[16..32], &workspace), workspace.generated.clone());
+    let rewards = training.rewards(&problems, &workspace.of_cell, &generated);
+    let prompts: Vec<Vec<u8>> = problems.iter().map(|problem| super::batch::tokens(&problem.prompt)).collect();
+    let mut log_prob = |weights: &[f32]| -> Vec<f32> {
+        let mut out = Generated::default();
+        let given = Choice::Given { tokens: &generated.tokens, length: &generated.length, temperature: 1.0 };
+        workspace.decoding.generate(&training.plan.layout, weights, &prompts, 8, given, &mut out);
+        out.log_prob.chunks_exact(MOST_TOKENS).map(|own| own.iter().sum()).collect()
+    };
+    let (was, is) = (log_prob(&before), log_prob(&state.weights));
+    let mut gained = 0.0;
+    for group in 0..16 {
+        let rows = group * 8..group * 8 + 8;
+        let mean = rewards[rows.clone()].iter().sum::<f64>() / 8.0;
+        gained += rows.map(|row| (rewards[row] - mean) * f64::from(is[row] - was[row])).sum::<f64>();
+    }
+    assert!(rewards.iter().sum::<f64>() > 5.0, "hardly anything was right");
+    assert!(gained > 0.0, "what paid became less likely: {gained}");
+}
+
+#[test]
+fn updates_repeat_to_the_bit() {
+    let kl = r#"kl: (divergence: {"K3": ()}, strength: 0.01), loss: {"Ppo": ()}, inner_steps: 2,
+        aggregator: {"TokenMean": ()}, filter: {"DapoFilter": ()}, weights: {"GroupDro": (rate: 0.1)},
+        warm_start: (steps: 30, problems: 32, rate: 0.01)"#;
+    let run = || {
+        let training = Training::new(&tasks(kl));
+        let mut state = State::new(&training, training.warm().to_vec());
+        let mut workspace = Workspace::default();
+        for step in 0..3 {
+            let words = noise(step, 16 * (2 + 8 * MOST_TOKENS));
+            let at = At { lane: 0, episode: 0, elapsed: step as u32, words: &words };
+            training.update(&mut state.lane(), at, 1.0, &mut workspace);
+        }
+        (state.weights.iter().map(|weight| weight.to_bits()).collect::<Vec<_>>(), state.cells)
+    };
+    let (first, second) = (run(), run());
+    assert!(first == second);
+    assert!(first.1.iter().all(|cell| cell.share > 0.4 && cell.entropy > 0.0), "{:?}", first.1);
+}
+
+#[test]
+fn shares_are_kept_to_a_prompt() {
+    let mut of_cell = Vec::new();
+    for share in [[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.1, 0.0, 0.9]] {
+        choose(&share, &noise(1, 200), &mut of_cell);
+        for (cell, share) in share.iter().enumerate() {
+            let count = of_cell.iter().filter(|&&of| of == cell).count() as f64;
+            assert!((count - 200.0 * share).abs() <= 1.0, "{count} of 200 for {share}");
+        }
+    }
+}
+
+#[test]
+fn garbage_earns_nothing_and_harms_nobody() {
+    let tasks = tasks("");
+    for domain in &tasks.domains {
+        let source = Source::new(domain);
+        let problem = source.training(3);
+        for response in ["", "\u{1f980}", "1,2", &"1".repeat(1 << 20), &"(((((((".repeat(100_000), "\0\0"] {
+            assert_eq!(source.score(&problem, response), 0.0);
+        }
+        assert_eq!(source.score(&problem, &problem.answer), 1.0);
+    }
+    // A decoder that knows nothing says all kinds of things.
+    let training = Training::new(&tasks);
+    let weights = training.plan.layout.initial(|| 0.0);
+    let mut state = State::new(&training, weights);
+    let words = noise(0, 16 * (2 + 8 * MOST_TOKENS));
+    let at = At { lane: 0, episode: 0, elapsed: 0, words: &words };
+    training.update(&mut state.lane(), at, 1.0, &mut Workspace::default());
+    assert!(state.cells.iter().all(|cell| (cell.entropy - (VOCABULARY as f64).ln()).abs() < 1e-4));
+}
+
+#[test]
+fn a_warm_start_is_kept_and_told_from_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("deep/tasks.warm");
+    let parameters: Vec<f32> = (0..50).map(|at| at as f32 * 0.1).collect();
+    assert_eq!(checkpoint::read(&path, 7, 50), Ok(None));
+    checkpoint::write(&path, 7, &parameters).expect("it can be written");
+    assert_eq!(checkpoint::read(&path, 7, 50), Ok(Some(parameters)));
+    let told = |plan, count| checkpoint::read(&path, plan, count).expect_err("it is another").to_string();
+    assert!(told(8, 50).contains("the warm start of another model"), "{}", told(8, 50));
+    assert!(told(7, 49).contains("the warm start of another model"));
+    let mut bytes = std::fs::read(&path).expect("it is there");
+    bytes[40] ^= 1;
+    std::fs::write(&path, &bytes).expect("it can be written");
+    assert!(told(7, 50).contains("it is damaged"));
+    std::fs::write(&path, "something else").expect("it can be written");
+    assert!(told(7, 50).contains("it is no warm start"));
+    // The scenario says so too.
+    let tasks = tasks(&format!("checkpoint: {path:?}"));
+    assert!(messages(&tasks)[0].starts_with("checkpoint: "), "{:?}", messages(&tasks));
+}
+
+#[test]
+fn what_cannot_be_meant_is_told() {
+    assert_eq!(messages(&tasks("")), [""; 0]);
+    let of_domains = |domains: &str| {
+        messages(&read(&format!(
+            r#"(steps: 1, estimator: {{"DrGrpo": ()}}, sampling: {{"Uniform": ()}}, domains: [{domains}])"#
+        )))
+    };
+    let told = of_domains(r#"(domain: "ad", level: 1, share: 0.5), (domain: "add", level: 9, share: 0.4)"#);
+    assert!(told[0].contains("there is no domain \"ad\"") && told[0].contains("did you mean add?"), "{told:?}");
+    assert!(told[1].contains("add has no level 9") && told[2].contains("the shares sum to 0.9"), "{told:?}");
+    let twice = of_domains(r#"(domain: "add", level: 1, share: 0.5), (domain: "add", level: 1, share: 0.5)"#);
+    assert!(twice[0].contains("is the same domain at the same level, add 1"), "{twice:?}");
+    assert!(of_domains("")[0].contains("0 domains"));
+    let told = messages(&tasks("inner_steps: 2, temperature: 0.5"));
+    assert!(told[0].contains("several steps with the same responses need a surrogate"), "{told:?}");
+    let told = messages(&tasks("warm_start: (problems: 1000000)"));
+    assert!(told[0].contains("1000000 problems per update"), "{told:?}");
+    let backend = messages(&tasks("backend: Wgpu"));
+    assert_eq!(backend.is_empty(), cfg!(feature = "wgpu"), "{backend:?}");
+}
