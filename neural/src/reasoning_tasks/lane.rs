@@ -240,6 +240,10 @@ impl LaneDynamics for Training {
         measures::names(&self.names)
     }
 
+    fn work(&self) -> Option<&str> {
+        Some("tokens")
+    }
+
     fn uncertain(&self) -> Vec<String> {
         measures::UNCERTAIN.map(str::to_owned).to_vec()
     }
