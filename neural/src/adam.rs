@@ -2,11 +2,11 @@
 
 /// How parameters move against gradients.
 #[derive(Clone, Copy, Debug)]
-pub struct Adam {
+pub(crate) struct Adam {
     /// What is kept of the mean of gradients, and of the mean of their squares.
-    pub keep: [f32; 2],
+    pub(crate) keep: [f32; 2],
     /// Gradients longer than this are shortened to it.
-    pub longest: f32,
+    pub(crate) longest: f32,
 }
 
 impl Default for Adam {
@@ -18,7 +18,7 @@ impl Default for Adam {
 impl Adam {
     /// Makes step number `step`, from 1, of size `rate`. `moments` are the means of gradients and of their squares, 0 before
     /// the first step. Returns the length of the gradient.
-    pub fn step(
+    pub(crate) fn step(
         &self,
         step: u32,
         rate: f32,

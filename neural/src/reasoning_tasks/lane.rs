@@ -146,6 +146,23 @@ impl Training {
         })
     }
 
+    /// Prepares a lane whose test problems begin at `test`. The warm start waits until the first update: who only looks at a
+    /// scenario does not want to pay for it.
+    pub(super) fn begin(&self, lane: &mut Lane<'_>, test: f64) {
+        lane.weights.fill(0.0);
+        lane.moments.iter_mut().for_each(|moments| moments.fill(0.0));
+        for (cell, share) in lane.cells.iter_mut().zip(&self.share) {
+            *cell = Cell { share: *share, weight: 1.0, ..Cell::default() };
+        }
+        lane.memory.fill(0.0);
+        let (sampler, rest) = lane.memory.split_at_mut(self.memory()[0] * self.sources.len());
+        self.sampler.start(sampler);
+        if let Some(weights) = &self.method.weights {
+            weights.start(&mut rest[..self.memory()[1] * self.sources.len()]);
+        }
+        *lane.bill = Bill { test, ..Bill::default() };
+    }
+
     /// The accuracy of every domain on the lane's test problems.
     fn judge(&self, lane: &Lane<'_>, workspace: &mut Workspace) -> Vec<f64> {
         let first = lane.bill.test as u64;
@@ -187,21 +204,8 @@ impl LaneDynamics for Training {
         1
     }
 
-    /// The warm start waits until the first update: who only looks at a scenario does not want to pay for it.
     fn start(&self, at: At<'_>, state: View<'_, Self>) {
-        let lane = lane(state);
-        lane.weights.fill(0.0);
-        lane.moments.into_iter().for_each(|moments| moments.fill(0.0));
-        for (cell, share) in lane.cells.iter_mut().zip(&self.share) {
-            *cell = Cell { share: *share, weight: 1.0, ..Cell::default() };
-        }
-        lane.memory.fill(0.0);
-        let (sampler, rest) = lane.memory.split_at_mut(self.memory()[0] * self.sources.len());
-        self.sampler.start(sampler);
-        if let Some(weights) = &self.method.weights {
-            weights.start(&mut rest[..self.memory()[1] * self.sources.len()]);
-        }
-        *lane.bill = Bill { test: f64::from(at.words[0]) * 65_536.0, ..Bill::default() };
+        self.begin(&mut lane(state), f64::from(at.words[0]) * 65_536.0);
     }
 
     fn observe(&self, _at: At<'_>, (_, _, _, cells, _, _): Shared<'_, Self>, features: &mut [f32]) {
