@@ -169,6 +169,12 @@ impl Run {
         references
     }
 
+    /// Names of metrics that every iteration has in which an episode ends, known before the first step; there may be more.
+    pub(crate) fn promised(&self) -> Vec<String> {
+        let returns = of_returns("", &Returns::zero(self.sim.spec())).into_iter().map(|(name, _)| name);
+        returns.chain(self.sim.measured()).collect()
+    }
+
     /// Iterations done.
     pub fn done(&self) -> u64 {
         self.done

@@ -6,7 +6,7 @@ use crate::table::Table;
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use isonomy_engine::record::{RecordError, Trials, comparison};
-use isonomy_engine::suite::{self, Plan, Spread, Trial, Watch};
+use isonomy_engine::suite::{self, Agreement, Plan, Ranking, Spread, Trial, Watch};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::num::NonZeroUsize;
@@ -175,8 +175,8 @@ fn deliver(text: &str, out: Option<PathBuf>) -> Result<(), Failure> {
 
 fn lay_out(plan: &Plan, trials: &[Trial], layout: Layout) -> Result<String, Failure> {
     Ok(match layout {
-        Layout::Table => table(plan, trials),
-        Layout::Md => markdown(plan, trials),
+        Layout::Table => table(plan, trials) + &rankings(plan, trials),
+        Layout::Md => markdown(plan, trials) + &rankings(plan, trials),
         Layout::Json => serde_json::to_string(&objects(plan, trials))?,
         Layout::Csv => plan.csv(trials),
         Layout::Html => comparison(plan, trials)?,
@@ -315,7 +315,38 @@ fn objects(plan: &Plan, trials: &[Trial]) -> Value {
             "failures": failures(trials, cell).map(failed).collect::<Vec<_>>(),
         })
     };
-    (0..plan.cells.len()).map(row).collect()
+    let ranking = |(ranking, agreement): (&Ranking, Agreement)| {
+        json!({"metric": ranking.metric, "of": ranking.of, "against": ranking.against, "agreement": agreement})
+    };
+    (0..plan.cells.len()).map(row).chain(agreements(plan, trials).map(ranking)).collect()
+}
+
+/// How much alike runs rank, where the suite asks for it and every row has a value.
+fn agreements<'a>(plan: &'a Plan, trials: &'a [Trial]) -> impl Iterator<Item = (&'a Ranking, Agreement)> {
+    plan.suite.rankings.iter().filter_map(|ranking| Some((ranking, ranking.agreement(plan, trials)?)))
+}
+
+/// The same in words, a paragraph each.
+fn rankings(plan: &Plan, trials: &[Trial]) -> String {
+    let number = |value: Option<f64>, interval: Option<[f64; 2]>| match (value, interval) {
+        (None, _) => "none, all rows are alike".to_owned(),
+        (Some(value), None) => format!("{value:.2}"),
+        (Some(value), Some([low, high])) => format!("{value:.2} ({low:.2} to {high:.2})"),
+    };
+    let told = |(ranking, agreement): (&Ranking, Agreement)| {
+        let Agreement { rows, same_sign, .. } = agreement;
+        let spearman = number(agreement.spearman, agreement.spearman_95);
+        let kendall = number(agreement.kendall, agreement.kendall_95);
+        format!(
+            "\n\n{}: how {} ranks {rows} rows against {}: Spearman {spearman}, Kendall {kendall}; {same_sign} of {} differ \
+             from the first row in the same direction.",
+            ranking.metric,
+            ranking.of,
+            ranking.against,
+            rows - 1,
+        )
+    };
+    agreements(plan, trials).map(told).collect()
 }
 
 /// The iteration that a column is of.

@@ -508,6 +508,12 @@ impl Sim {
         Some(Earnings { returns, sums, episodes, taught, measures })
     }
 
+    /// Names of what episodes are measured by, in the order of [`Earnings::measures`].
+    pub(crate) fn measured(&self) -> Vec<String> {
+        let of = |name: &String| self.measures.contains(name).then(|| format!("{name}.standard_error"));
+        self.measures.iter().cloned().chain(self.uncertain.iter().filter_map(of)).collect()
+    }
+
     /// What the episodes that ended were measured by, means over lanes and episodes.
     fn take_measures(&mut self, episodes: u64) -> Vec<(String, f64)> {
         let (count, ended) = (self.measures.len(), episodes as f64 * self.lanes as f64);

@@ -6,11 +6,13 @@
 //! out depends neither on the threads nor on who runs beside whom.
 
 mod grid;
+mod ranking;
 mod spread;
 mod table;
 mod trials;
 
 pub use grid::{Axis, Cell, Choice, Setting};
+pub use ranking::{Agreement, Ranking};
 pub use spread::{Spread, student};
 pub use trials::Watch;
 
@@ -40,6 +42,9 @@ pub struct Suite {
     /// How a page draws the columns.
     #[serde(default)]
     pub plot: Option<Over>,
+    /// Which runs are asked whether they rank alike what their grids have in common.
+    #[serde(default)]
+    pub rankings: Vec<Ranking>,
 }
 
 /// A number that runs set, over which columns are drawn.
@@ -252,6 +257,10 @@ impl Suite {
                 problems.push(Problem::at("plot.over", format!("no run sets `{}`", over.over)).help(help));
             }
         }
+        for (index, ranking) in self.rankings.iter().enumerate() {
+            let place = format!("rankings[{index}]");
+            problems.extend(ranking.problems(self).into_iter().map(|problem| problem.under(&place)));
+        }
         let columns = self.columns.len();
         for (index, method) in self.runs.iter().enumerate() {
             let place = format!("runs[{index}]");
@@ -284,16 +293,22 @@ impl Suite {
             }
         }
         let mut known = BTreeSet::new();
+        let enough = |known: &BTreeSet<String>| self.columns.iter().all(|column| known.contains(&column.metric));
         let first = |index: &usize| *index == 0 || cells[*index].method != cells[*index - 1].method;
         let (firsts, others): (Vec<usize>, Vec<usize>) = (0..cells.len()).partition(first);
         // Points of one grid rarely differ in what they report: one of each run is looked at first.
         for index in firsts.into_iter().chain(others) {
-            if self.columns.iter().all(|column| known.contains(&column.metric)) {
+            // A run that cannot begin is told in the table; which metrics it would have had is not known.
+            let Some(mut run) = briefly(&loaded[index]) else { return problems };
+            known.extend(run.promised());
+            if enough(&known) {
                 return problems;
             }
-            // A run that cannot begin is told in the table; which metrics it would have had is not known.
-            let Some(names) = metrics(&loaded[index]) else { return problems };
-            known.extend(names);
+            let Ok(Some(iteration)) = run.next_iteration() else { return problems };
+            known.extend(iteration.metrics().into_iter().map(|(name, _)| name));
+            if enough(&known) {
+                return problems;
+            }
         }
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         for (index, column) in self.columns.iter().enumerate() {
@@ -350,15 +365,14 @@ impl Method {
     }
 }
 
-/// Names of what a run reports, from one episode in one lane. None where it cannot begin.
-fn metrics(loaded: &Loaded) -> Option<Vec<String>> {
+/// A run of one episode in one lane, to learn what is reported. None where it cannot begin.
+fn briefly(loaded: &Loaded) -> Option<Run> {
     let mut scenario = again(&loaded.text).ok()?;
     (scenario.lanes, scenario.iterations, scenario.horizon) = (NonZeroU32::MIN, NonZeroU32::MIN, None);
     if let Some(evaluation) = &mut scenario.evaluation {
         (evaluation.lanes, evaluation.episodes) = (None, NonZeroU32::MIN);
     }
-    let iteration = Run::new(scenario, Means { threads: 1, device: None }).ok()?.next_iteration().ok()??;
-    Some(iteration.metrics().into_iter().map(|(name, _)| name).collect())
+    Run::new(scenario, Means { threads: 1, device: None }).ok()
 }
 
 /// A scenario whose text has been found to be without mistakes.

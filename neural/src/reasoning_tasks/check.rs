@@ -8,7 +8,7 @@ use isonomy_envs::reasoning::{MethodParts, tasks};
 use std::path::Path;
 
 /// What responses come with, besides prompt, domain and reward.
-const KNOWN: [Signal; 9] = [
+const KNOWN: [Signal; 10] = [
     Signal::GreedyReward,
     Signal::Length,
     Signal::Truncated,
@@ -18,6 +18,7 @@ const KNOWN: [Signal; 9] = [
     Signal::OldLogProb,
     Signal::Entropy,
     Signal::SumSquares,
+    Signal::Observation,
 ];
 
 /// Responses in the largest update whose noise is worth its memory.

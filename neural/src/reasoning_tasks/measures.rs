@@ -1,11 +1,11 @@
 //! By what a training run is judged.
 
 use super::lane::{Bill, Cell};
-use isonomy_envs::reasoning::cascade_sim::measures::Spread;
+use isonomy_envs::reasoning::cascade_sim::measures::{Spread, forgotten};
 use isonomy_envs::reasoning::tasks::above;
 
 /// Measures of the whole run.
-const OF_RUN: [&str; 16] = [
+const OF_RUN: [&str; 19] = [
     "mean",
     "mean_before",
     "gain",
@@ -13,8 +13,11 @@ const OF_RUN: [&str; 16] = [
     "above_majority_before",
     "worst_domain",
     "worst_domain_before",
-    "spread",
-    "spread_before",
+    "gap",
+    "gap_before",
+    "variance",
+    "gini",
+    "forgetting",
     "regressions",
     "silent_groups",
     "updates",
@@ -62,6 +65,9 @@ pub(super) fn measure(cells: &[Cell], majority: &[f64], bill: &Bill, out: &mut [
         was.worst,
         is.gap,
         was.gap,
+        is.variance,
+        is.gini,
+        mean(&cells.iter().map(|cell| forgotten(cell.before, cell.after)).collect::<Vec<_>>()),
         lost as f64,
         mean(&column(|cell| cell.silent)),
         bill.updates,

@@ -28,7 +28,7 @@ fn tasks(fields: &str) -> ReasoningTasks {
     read(&all)
 }
 
-fn read(text: &str) -> ReasoningTasks {
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> T {
     let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
     options.from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
@@ -149,6 +149,19 @@ fn updates_repeat_to_the_bit() {
 }
 
 #[test]
+fn steps_of_a_response_are_credited_one_by_one() {
+    let mut tasks = tasks(r#"modifier: {"Salt": ()}, warm_start: (steps: 60, problems: 32, rate: 0.01)"#);
+    tasks.estimator = read(r#"{"Gigpo": ()}"#);
+    assert_eq!(messages(&tasks), [""; 0]);
+    let training = Training::new(&tasks);
+    let mut state = State::new(&training, training.warm());
+    let words = noise(0, 16 * (2 + 8 * MOST_TOKENS));
+    let at = At { lane: 0, episode: 0, elapsed: 0, words: &words };
+    training.update(&mut state.lane(), at, 1.0, &mut Workspace::default());
+    assert_eq!(state.bill.updates, 1.0);
+}
+
+#[test]
 fn shares_are_kept_to_a_prompt() {
     let mut of_cell = Vec::new();
     for share in [[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.1, 0.0, 0.9]] {
@@ -207,7 +220,7 @@ fn a_warm_start_is_kept_and_told_from_others() {
 fn what_cannot_be_meant_is_told() {
     assert_eq!(messages(&tasks("")), [""; 0]);
     let of_domains = |domains: &str| {
-        messages(&read(&format!(
+        messages(&read::<ReasoningTasks>(&format!(
             r#"(steps: 1, estimator: {{"DrGrpo": ()}}, sampling: {{"Uniform": ()}}, domains: [{domains}])"#
         )))
     };

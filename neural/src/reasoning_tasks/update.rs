@@ -14,6 +14,7 @@ use isonomy_engine::lanes::At;
 use isonomy_envs::reasoning::Plugged;
 use isonomy_envs::reasoning::tasks::{MOST_TOKENS, Problem, finished};
 use isonomy_plugins::advantage::modifier::normalised_entropy;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The quantile of entropies that a normalised one is compared with, as in HAPO (arXiv 2509.16591).
 const PIVOT: f64 = 0.8;
@@ -91,6 +92,7 @@ struct Columns {
     log_prob: Vec<f64>,
     entropy: Vec<f64>,
     sum_squares: Vec<f64>,
+    observation: Vec<u64>,
 }
 
 impl Columns {
@@ -110,6 +112,7 @@ impl Columns {
             old_log_prob: &self.log_prob,
             entropy: &self.entropy,
             sum_squares: &self.sum_squares,
+            observation: &self.observation,
             ..Responses::default()
         }
     }
@@ -197,11 +200,12 @@ impl Training {
             greedy: greedy.map_or(Vec::new(), |greedy| (0..rows).map(|row| greedy[prompt(row)]).collect()),
             length: generated.length.clone(),
             truncated: (0..rows).map(|row| finished(own(row)).is_none()).collect(),
-            answer: (0..rows).map(|row| xxhash_rust::xxh3::xxh3_64(own(row)) as u32).collect(),
+            answer: (0..rows).map(|row| xxh3_64(own(row)) as u32).collect(),
             mean_entropy: (0..rows).map(mean_entropy).collect(),
             mask: (0..rows * MOST_TOKENS).map(generated_at).collect(),
             log_prob: wide(&generated.log_prob),
             sum_squares: wide(&generated.sum_squares),
+            observation: if self.method.needs(Signal::Observation) { seen(problems, generated) } else { Vec::new() },
             entropy,
         }
     }
@@ -336,6 +340,22 @@ impl Training {
             }
         }
     }
+}
+
+/// A response as an episode of steps: what is seen before each token is the prompt and what has been said, by its hash.
+fn seen(problems: &[Problem], generated: &Generated) -> Vec<u64> {
+    let responses = generated.length.len() / problems.len();
+    let mut seen = vec![0; generated.tokens.len()];
+    let rows = seen.chunks_exact_mut(MOST_TOKENS).zip(generated.tokens.chunks_exact(MOST_TOKENS));
+    for (row, (seen, tokens)) in rows.enumerate() {
+        let mut said = Xxh3::new();
+        said.update(problems[row / responses].prompt.as_bytes());
+        for (seen, token) in seen.iter_mut().zip(tokens) {
+            *seen = said.digest();
+            said.update(&[*token]);
+        }
+    }
+    seen
 }
 
 /// Adds the slope of a divergence, by differences, because an estimator says nothing but its value.
