@@ -315,9 +315,7 @@ fn objects(plan: &Plan, trials: &[Trial]) -> Value {
             "failures": failures(trials, cell).map(failed).collect::<Vec<_>>(),
         })
     };
-    let ranking = |(ranking, agreement): (&Ranking, Agreement)| {
-        json!({"metric": ranking.metric, "of": ranking.of, "against": ranking.against, "agreement": agreement})
-    };
+    let ranking = |(ranking, agreement): (&Ranking, Agreement)| json!({"metric": ranking.metric, "of": ranking.of, "against": ranking.against, "agreement": agreement});
     (0..plan.cells.len()).map(row).chain(agreements(plan, trials).map(ranking)).collect()
 }
 

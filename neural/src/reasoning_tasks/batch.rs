@@ -9,8 +9,9 @@ use isonomy_envs::reasoning::tasks::{self, Address, EOS, Majority, PAD, Problem,
 pub(super) struct Source {
     /// The first of its problems to learn from.
     training: Address,
-    /// The first of those to be judged by.
-    test: Address,
+    /// The first of those to be judged by: of the split `test`, or, where so few problems are there that what is held out is a
+    /// handful, those to learn from.
+    judging: Address,
 }
 
 impl Source {
@@ -18,12 +19,20 @@ impl Source {
     pub(super) fn new(domain: &Domain) -> Self {
         let of = tasks::domain(&domain.domain).expect("checked");
         let first = |split| Address::new(0, of, domain.level.get(), split, 0).expect("checked");
-        Source { training: first(Split::Train), test: first(Split::Test) }
+        let training = first(Split::Train);
+        let judging = if of.closed(domain.level.get()) { training } else { first(Split::Test) };
+        Source { training, judging }
     }
 
-    /// The share of test problems that the most frequent answer solves.
+    /// Whether it is judged by problems that nobody learns from.
+    pub(super) fn held_out(&self) -> bool {
+        self.judging.split == Split::Test
+    }
+
+    /// The share of the problems to be judged by that the most frequent answer solves.
     pub(super) fn majority(&self) -> f64 {
-        let majority = Majority::of(self.test.domain, self.test.level(), Split::Test);
+        let Address { domain, split, .. } = self.judging;
+        let majority = Majority::of(domain, self.judging.level(), split);
         majority.expect("checked").share
     }
 
@@ -33,13 +42,13 @@ impl Source {
     }
 
     /// A problem to be judged by.
-    pub(super) fn test(&self, index: u64) -> Problem {
-        self.test.at(index).problem()
+    pub(super) fn judging(&self, index: u64) -> Problem {
+        self.judging.at(index).problem()
     }
 
     /// 1 for a right answer.
     pub(super) fn score(&self, problem: &Problem, response: &str) -> f64 {
-        self.test.domain.score(problem, response)
+        self.judging.domain.score(problem, response)
     }
 }
 
@@ -73,10 +82,10 @@ pub(super) struct Sequence<'a> {
 }
 
 /// Sequences that are padded together: so many that a pass over them outweighs calling it.
-const SIDE_BY_SIDE: usize = 128;
+pub(super) const SIDE_BY_SIDE: usize = 128;
 
-/// Batches of sequences of about the same length.
-pub(super) fn batches(mut sequences: Vec<Sequence<'_>>, temperature: f32) -> Vec<Batch> {
+/// Batches of at most so many sequences, of about the same length.
+pub(super) fn batches(mut sequences: Vec<Sequence<'_>>, temperature: f32, most: usize) -> Vec<Batch> {
     let len = |sequence: &Sequence<'_>| sequence.prompt.len() + sequence.response.len();
     sequences.sort_by_key(len);
     let together = |sequences: &[Sequence<'_>]| {
@@ -101,7 +110,7 @@ pub(super) fn batches(mut sequences: Vec<Sequence<'_>>, temperature: f32) -> Vec
         batch
     };
     let mut rest = &sequences[..];
-    let count = sequences.len().div_ceil(SIDE_BY_SIDE);
+    let count = sequences.len().div_ceil(most);
     (0..count)
         .map(|at| {
             let (own, others) = rest.split_at(rest.len().div_ceil(count - at));

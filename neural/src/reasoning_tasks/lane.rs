@@ -1,6 +1,7 @@
 //! How training runs move.
 
 use super::batch::Source;
+use super::measures::Exam;
 use super::update::{Method, Workspace};
 use super::warm::Plan;
 use super::{MOST_SEEN, ReasoningTasks, SEEN, checkpoint, judge, measures};
@@ -89,9 +90,10 @@ pub(super) struct Training {
     pub(super) prompts: usize,
     pub(super) responses: usize,
     steps: u32,
+    decay: bool,
     judged: u32,
     names: Vec<String>,
-    majority: Vec<f64>,
+    exams: Vec<Exam>,
     kept: Option<PathBuf>,
     warm: OnceLock<Vec<f32>>,
 }
@@ -107,7 +109,10 @@ impl Training {
         let named: Vec<&str> = names.iter().map(String::as_str).collect();
         Training {
             plan: Plan::new(tasks),
-            majority: sources.iter().map(Source::majority).collect(),
+            exams: sources
+                .iter()
+                .map(|source| Exam { majority: source.majority(), held_out: source.held_out() })
+                .collect(),
             sources,
             share: tasks.domains.iter().map(|domain| domain.share.get()).collect(),
             sampler: tasks.sampling.begin(&named),
@@ -115,6 +120,7 @@ impl Training {
             prompts: tasks.prompts.get() as usize,
             responses: tasks.responses.get() as usize,
             steps: tasks.steps.get(),
+            decay: tasks.decay,
             judged: tasks.judged.get(),
             kept: tasks.checkpoint.as_ref().map(PathBuf::from),
             warm: OnceLock::new(),
@@ -161,6 +167,14 @@ impl Training {
             weights.start(&mut rest[..self.memory()[1] * self.sources.len()]);
         }
         *lane.bill = Bill { test, ..Bill::default() };
+    }
+
+    /// The part of the largest step size that is due: it rises in the first twentieth of the steps, and then stays or falls in a
+    /// line.
+    pub(super) fn due(&self, elapsed: u32) -> f64 {
+        let (done, steps) = (f64::from(elapsed), f64::from(self.steps));
+        let rise = ((done + 1.0) / (steps / 20.0).ceil()).min(1.0);
+        if self.decay { rise * (steps - done) / steps } else { rise }
     }
 
     /// The accuracy of every domain on the lane's test problems.
@@ -228,8 +242,7 @@ impl LaneDynamics for Training {
                     *reward = accuracy as f32;
                 }
             }
-            let remains = f64::from(self.steps - at.elapsed) / f64::from(self.steps);
-            self.update(&mut lane, at, remains, workspace);
+            self.update(&mut lane, at, self.due(at.elapsed), workspace);
             if at.elapsed + 1 == self.steps {
                 let accuracy = self.judge(&lane, workspace);
                 for ((cell, reward), accuracy) in lane.cells.iter_mut().zip(gain).zip(accuracy) {
@@ -241,7 +254,7 @@ impl LaneDynamics for Training {
     }
 
     fn measures(&self) -> Vec<String> {
-        measures::names(&self.names)
+        measures::names(&self.names, &self.exams)
     }
 
     fn work(&self) -> Option<&str> {
@@ -249,10 +262,10 @@ impl LaneDynamics for Training {
     }
 
     fn uncertain(&self) -> Vec<String> {
-        measures::UNCERTAIN.map(str::to_owned).to_vec()
+        measures::uncertain(&self.exams)
     }
 
     fn measure(&self, (_, _, _, cells, _, bill): Shared<'_, Self>, out: &mut [f64]) {
-        measures::measure(cells, &self.majority, &bill[0], out);
+        measures::measure(cells, &self.exams, &bill[0], out);
     }
 }

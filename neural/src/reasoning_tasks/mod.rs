@@ -85,10 +85,10 @@ pub struct ReasoningTasks {
     /// What logits are divided by where responses are drawn; 1 if not given.
     #[serde(default = "one")]
     pub temperature: Positive,
-    /// Adam's step size; 0.0001 if not given.
+    /// Adam's step size, to which it rises in the first twentieth of the steps; 0.0001 if not given.
     #[serde(default = "usual_rate")]
     pub rate: Positive,
-    /// Whether the step size falls in a line to 0 at the end; it stays if not given.
+    /// Whether it then falls in a line to 0 at the end; it stays if not given.
     #[serde(default)]
     pub decay: bool,
     /// Gradients that are longer are shortened to this; 1 if not given.

@@ -1,6 +1,6 @@
 //! One update: problems, responses, rewards, advantages, a gradient.
 
-use super::batch::{Sequence, batches, choose, tokens};
+use super::batch::{SIDE_BY_SIDE, Sequence, batches, choose, tokens};
 use super::lane::{Cell, Lane, Training};
 use super::{Kl, ReasoningTasks};
 use crate::adam::Adam;
@@ -32,7 +32,6 @@ pub(super) struct Method {
     inner_steps: u32,
     temperature: f32,
     rate: f64,
-    decay: bool,
     adam: Adam,
     momentum: f64,
     backend: Backend,
@@ -52,7 +51,6 @@ impl Method {
             inner_steps: tasks.inner_steps.get(),
             temperature: tasks.temperature.get() as f32,
             rate: tasks.rate.get(),
-            decay: tasks.decay,
             adam: Adam { longest: tasks.clip.get() as f32, ..Adam::default() },
             momentum: tasks.momentum.get(),
             backend: tasks.backend,
@@ -119,8 +117,8 @@ impl Columns {
 }
 
 impl Training {
-    /// Makes an update. `remains` is the part of all updates that is left, this one included.
-    pub(super) fn update(&self, lane: &mut Lane<'_>, at: At<'_>, remains: f64, workspace: &mut Workspace) {
+    /// Makes an update, by a step of the part of the largest size that is `due`.
+    pub(super) fn update(&self, lane: &mut Lane<'_>, at: At<'_>, due: f64, workspace: &mut Workspace) {
         let (choices, rest) = at.words.split_at(self.prompts);
         let (indices, words) = rest.split_at(self.prompts);
         let (share, weight) = self.share_out(lane, at.elapsed);
@@ -139,7 +137,7 @@ impl Training {
         let (advantage, keep) = self.advantages(&columns, &weight);
         lane.bill.generated += columns.reward.len() as f64;
         lane.bill.tokens += workspace.generated.count() as f64;
-        self.learn(lane, &columns, &advantage, &keep, &prompts, remains, workspace);
+        self.learn(lane, &columns, &advantage, &keep, &prompts, due, workspace);
         self.hear(lane, &columns, &weight);
     }
 
@@ -242,7 +240,7 @@ impl Training {
         advantage: &[f64],
         keep: &[bool],
         prompts: &[Vec<u8>],
-        remains: f64,
+        due: f64,
         workspace: &mut Workspace,
     ) {
         let (method, layout) = (&self.method, &self.plan.layout);
@@ -301,10 +299,15 @@ impl Training {
             if sequences.is_empty() {
                 continue;
             }
-            let (_, gradient) =
-                gradient_of_all(layout, lane.weights, &batches(sequences, method.temperature), method.backend, false);
+            let (_, gradient) = gradient_of_all(
+                layout,
+                lane.weights,
+                &batches(sequences, method.temperature, SIDE_BY_SIDE),
+                method.backend,
+                false,
+            );
             lane.bill.updates += 1.0;
-            let rate = method.rate * if method.decay { remains } else { 1.0 };
+            let rate = method.rate * due;
             let [mean, square] = &mut lane.moments;
             method.adam.step(lane.bill.updates as u32, rate as f32, &gradient, lane.weights, [mean, square]);
         }

@@ -1,6 +1,6 @@
 //! The warm start: what a decoder learns from answers before it learns from rewards.
 
-use super::batch::{Sequence, Source, batches, choose, lesson};
+use super::batch::{SIDE_BY_SIDE, Sequence, Source, batches, choose, lesson};
 use super::{Domain, ReasoningTasks};
 use crate::adam::Adam;
 use crate::backend::Backend;
@@ -89,8 +89,13 @@ impl Plan {
                 .iter()
                 .map(|(prompt, response)| Sequence { prompt, response, weight: vec![each; response.len()] })
                 .collect();
-            let (loss, gradient) =
-                gradient_of_all(&self.layout, &parameters, &batches(sequences, 1.0), self.backend, true);
+            let (loss, gradient) = gradient_of_all(
+                &self.layout,
+                &parameters,
+                &batches(sequences, 1.0, SIDE_BY_SIDE / 2),
+                self.backend,
+                true,
+            );
             let [mean, square] = &mut moments;
             let rate = self.warm.rate.get() * schedule(step, steps);
             Adam::default().step(step + 1, rate as f32, &gradient, &mut parameters, [mean, square]);

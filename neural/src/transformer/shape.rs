@@ -157,15 +157,15 @@ impl Layout {
         self.head.end
     }
 
-    /// Parameters before training: norms are 1, embeddings and head have a standard deviation of 0.02. `normal` makes standard
-    /// normal numbers.
+    /// Parameters before training: norms are 1, embeddings have a standard deviation of 0.5, so that what layers add does not
+    /// drown them, the head of 0.02. `normal` makes standard normal numbers.
     pub fn initial(&self, mut normal: impl FnMut() -> f64) -> Vec<f32> {
         let mut all = vec![1.0; self.parameters()];
         let mut fill = |range: &Range<usize>, deviation: f64| {
             all[range.clone()].iter_mut().for_each(|parameter| *parameter = (deviation * normal()) as f32);
         };
-        fill(&self.tokens, 0.02);
-        fill(&self.positions, 0.02);
+        fill(&self.tokens, 0.5);
+        fill(&self.positions, 0.5);
         self.layers.iter().for_each(|layer| layer.initial(self.width, self.layers.len(), &mut fill));
         fill(&self.head, 0.02);
         all
