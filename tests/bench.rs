@@ -285,6 +285,34 @@ fn values_of_a_grid_may_have_names() {
 }
 
 #[test]
+fn rankings_are_told_below_the_table() {
+    let again = |name: &str, iterations: u32| {
+        format!(
+            r##"(name: "{name}", scenario: "river.ron", sets: ["iterations={iterations}"], grid: [
+                (path: "optimizer.OptPess.epsilon", values: {{"tight": 0.5, "loose": 2.0, "free": 5.0}}),
+            ])"##
+        )
+    };
+    let suite = |of: &str| {
+        format!(
+            "Suite(\n    seeds: [1, 2],\n    columns: [(metric: \"regret\")],\n    rankings: [(metric: \"regret\", of: \"{of}\", against: \"long\")],\n    runs: [{}, {}],\n)\n",
+            again("short", 20),
+            again("long", 40)
+        )
+    };
+    let bench = Bench::new(&suite("short"));
+    let text = bench.prints(&["--format", "md"]);
+    let told = text.lines().last().expect("there are lines");
+    assert!(told.starts_with("regret: how short ranks 3 rows against long: Spearman "), "{text}");
+    let rows: Value = serde_json::from_str(&bench.prints(&["--format", "json"])).expect("JSON");
+    assert_eq!((rows.as_array().map(Vec::len), &rows[6]["agreement"]["rows"]), (Some(7), &Value::from(3)));
+    let spearman = rows[6]["agreement"]["spearman"].as_f64().expect("a number");
+    assert!((-1.0..=1.0).contains(&spearman) && told.contains(&format!("Spearman {spearman:.2} (")), "{told}");
+    Bench::new(&suite("shrt")).complains(&[], &["suite.ron:4:", "no run is called `shrt`", "did you mean `short`?"]);
+    Bench::new(&suite("long")).complains(&[], &["a run ranks like itself"]);
+}
+
+#[test]
 fn mistakes_of_grids_are_told_where_they_are() {
     let several = GRID
         .replace("optimizer.OptPess.alpha", "optimizer.OptPess.alpa")

@@ -55,7 +55,7 @@ impl Plan {
     pub(super) fn new(tasks: &ReasoningTasks) -> Self {
         let cells = |domain: &Domain| (domain.domain.clone(), domain.level, domain.share);
         let cells: Vec<_> = tasks.domains.iter().map(cells).collect();
-        let written = (1_u32, tasks.model, tasks.backend, tasks.warm_start, cells);
+        let written = (2_u32, tasks.model, tasks.backend, tasks.warm_start, cells);
         let bytes = postcard::to_stdvec(&written).expect("plain numbers can be written");
         Plan {
             layout: tasks.model.layout(),
