@@ -27,12 +27,12 @@ fn sample(thread: u32) {
         let ahead = here.discrimination * (skills[d].skill - here.difficulty);
         let s = sigmoid(ahead);
         let r = sigmoid(-ahead);
-        let pass = here.guessing + (1.0 - here.guessing) * s;
-        let fail = (1.0 - here.guessing) * r;
-        let up = (1.0 - here.guessing) * here.discrimination * s * r / pass;
+        let p = here.guessing + (1.0 - here.guessing) * s;
+        let q = (1.0 - here.guessing) * r;
+        let up = (1.0 - here.guessing) * here.discrimination * s * r / p;
         let down = -here.discrimination * s;
-        let likeliest = min(u32(pass * f32(RESPONSES + 1u)), RESPONSES);
-        let odds = pass / fail;
+        let likeliest = min(u32(p * f32(RESPONSES + 1u)), RESPONSES);
+        let odds = p / q;
         var group = add(Group(0.0, 0.0, 0.0, 0.0), d, likeliest, 1.0, up, down);
         var chance = 1.0;
         for (var k = likeliest; k < RESPONSES; k++) {
@@ -51,8 +51,8 @@ fn sample(thread: u32) {
             select(0.0, group.gradient / max(group.kept, 1e-30), group.kept > 0.0),
             group.silent / group.total,
             expected_length(d, skills[d].skill),
-            responses * pass,
-            responses * fail,
+            responses * p,
+            responses * q,
         );
     }
     workgroupBarrier();

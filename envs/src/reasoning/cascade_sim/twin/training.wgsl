@@ -139,8 +139,8 @@ fn learn(thread: u32) {
         }
         if KL > 0.0 {
             let s = sigmoid(here.discrimination * (skill - here.difficulty));
-            let pass = here.guessing + (1.0 - here.guessing) * s;
-            let stiffness = here.discrimination * here.discrimination * pass * (1.0 - pass);
+            let p = here.guessing + (1.0 - here.guessing) * s;
+            let stiffness = here.discrimination * here.discrimination * p * (1.0 - p);
             forget += RATE * KL * samples[d].share * stiffness;
         }
         skills[d].skill = min(skill + transferred - forget * (skill - here.reference), here.ceiling);
