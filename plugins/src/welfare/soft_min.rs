@@ -39,7 +39,7 @@ impl Welfare for SoftMin {
     }
 
     fn twin(&self) -> Result<Cow<'static, str>, String> {
-        let b = self.sharpness.get() as f32;
+        let b = (self.sharpness.get() as f32).min(f32::MAX);
         Ok(format!("exact_exp(max(f32({b:e}) * (least - held[i]), -80.0))").into())
     }
 }

@@ -45,7 +45,7 @@ fn sample(thread: u32) {
             group = add(group, d, k - 1u, chance, up, down);
         }
         kept[d] = group.kept / group.total;
-        let responses = f32(PROMPTS * RESPONSES) * shares[d];
+        let responses = f32(PROMPTS) * f32(RESPONSES) * shares[d];
         samples[d] = Sample(
             shares[d],
             select(0.0, group.gradient / max(group.kept, 1e-30), group.kept > 0.0),
@@ -68,8 +68,8 @@ fn sample(thread: u32) {
     }
     if thread == 0u {
         let drawn = select(1.0, min(1.0 / max(all_kept, 1e-30), f32(ROUNDS)), all_kept > 0.0);
-        bill[0].generated += drawn * f32(PROMPTS * RESPONSES);
-        bill[0].dropped += drawn * (1.0 - all_kept) * f32(PROMPTS * RESPONSES);
+        bill[0].generated += drawn * f32(PROMPTS) * f32(RESPONSES);
+        bill[0].dropped += drawn * (1.0 - all_kept) * f32(PROMPTS) * f32(RESPONSES);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::measures::{COVERED, OF_DOMAIN, OF_RUN, REGRESSION};
 use super::parameters::{LARGEST_GROUP, Parameters};
 use super::training::{Bill, Lane, Skill};
-use super::{MOST_SEEN, Memory, Training, counts, sampled};
+use super::{MOST_SEEN, Memory, Training, counts};
 use bytemuck::{Pod, Zeroable};
 use isonomy_engine::advantage::Reach;
 use isonomy_engine::device_row;
@@ -11,6 +11,9 @@ use isonomy_engine::gpu::{Episodes, Home, LaneColumn, LaneTwin, Table, constants
 
 /// Invocations of a training run where responses are drawn, and where they are not.
 const WIDTHS: [u32; 2] = [64, 32];
+
+/// Steps of the longest training run: a table says of each whether domains are judged.
+const MOST_STEPS: u32 = 1 << 20;
 
 /// `Domain` of `training.wgsl`.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -48,6 +51,9 @@ impl Training {
     pub(super) fn lane_twin(&self) -> Result<LaneTwin, String> {
         let parameters = &self.parameters;
         let method = &parameters.method;
+        if self.steps > MOST_STEPS {
+            return Err(format!("training runs of more than {MOST_STEPS} steps have no WGSL twin"));
+        }
         by_successes(parameters)?;
         let sampler = parameters.sampler.twin()?;
         let weights = method.weights.as_ref().map_or(Ok(NO_WEIGHTS.into()), |weights| weights.twin())?;
@@ -98,7 +104,10 @@ impl Training {
             at
         };
         put(&parameters.transfer);
-        let spreads = u32::from(counts::spreads(parameters));
+        let (words, spreads) = match parameters.expected {
+            true => (0, 0),
+            false => (counts::words(parameters) as u32, u32::from(counts::spreads(parameters))),
+        };
         let (prompts, rounds) = (parameters.prompts as u32, parameters.method.rounds as u32);
         let named = [
             ("FORGETTING_AT", put(&parameters.forgetting)),
@@ -111,10 +120,7 @@ impl Training {
             ("RESPONSES", parameters.responses as u32),
             ("PROMPTS", prompts),
             ("ROUNDS", rounds),
-            (
-                "ROUND_WORDS",
-                (sampled::draws(parameters) / rounds as usize) as u32 - if parameters.expected { 0 } else { prompts },
-            ),
+            ("ROUND_WORDS", prompts * words),
             ("CUT_WORDS_AT", prompts * (1 + spreads)),
             ("EXPECTED", u32::from(parameters.expected)),
             ("PLASTICITY", u32::from(parameters.plasticity)),
