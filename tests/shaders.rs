@@ -2,7 +2,7 @@
 
 mod every;
 
-use every::{files, name, run, sim, small};
+use every::{file, files, name, run, sim, small, with};
 use isonomy::engine::gpu::compose;
 use naga::front::wgsl;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -30,6 +30,32 @@ fn shaders_of_lanes_are_valid_with_who_acts_in_them() {
         }
     }
     assert!(valid >= 1, "a day of EV charging has a twin");
+}
+
+#[test]
+fn shaders_of_training_runs_are_valid_with_every_method() {
+    let welfare = [r#""Nash": ()"#, r#""MaxMin": ()"#, r#""SoftMin": (sharpness: 5)"#, r#""AlphaFair": (alpha: 2)"#];
+    let weights = welfare.iter().map(|welfare| format!(r#"weights={{"WelfareGradient": (welfare: {{{welfare}}})}}"#));
+    let others = [
+        r#"weights={"LocalGlobal": (welfare: {"Utilitarian": ()}, global: 0.5)}"#,
+        r#"weights={"GroupDro": (rate: 0.1)}"#,
+        r#"weights={"Floors": (floors: [0.8, 0.8, 0.8], rate: 0.5)}"#,
+        r#"sampling={"Uniform": ()}"#,
+        r#"sampling={"Shares": (shares: [0, 0.5, 0.5])}"#,
+        r#"sampling={"WorstFirst": ()}"#,
+        r#"sampling={"Vade": ()}"#,
+        r#"sampling={"Cascade": (stages: [(domains: ["code"], steps: 25), (domains: ["math", "puzzle"], steps: 25)])}"#,
+        r#"filter={"DapoFilter": ()}"#,
+    ];
+    let methods: Vec<String> = weights.chain(others.map(str::to_owned)).collect();
+    for method in &methods {
+        for mode in ["Expected", "Sampled"] {
+            let sets = [format!("environment.CascadeSim.{method}"), format!("environment.CascadeSim.mode={mode}")];
+            let scenario = with(&file("reasoning/tri.ron"), &sets.each_ref().map(String::as_str)).scenario;
+            let shader = sim(scenario, 1, None).lane_shader().expect("its agents move together");
+            validate(&shader.unwrap_or_else(|error| panic!("{sets:?}: {error}")), &format!("{sets:?}"));
+        }
+    }
 }
 
 #[test]

@@ -12,8 +12,26 @@
 //! | [`KlEstimator`]        | how far the policy has moved from a reference                               |
 //!
 //! What is sampled next is decided by a [`Curriculum`](crate::curriculum::Curriculum).
+//!
+//! ## On a device
+//!
+//! Lanes that are training runs can run on a device. What the first three stages make of a group is tabulated there
+//! ([`Scoring::by_successes`]). A [`Sampler`](crate::curriculum::Sampler) and a [`DomainWeight`] give functions in WGSL, each
+//! called by one invocation for all domains, so without barriers:
+//!
+//! | function                 | does                                                                                 |
+//! |--------------------------|--------------------------------------------------------------------------------------|
+//! | `share_out(step: u32)`   | of a sampler: writes all of `shares[d]`                                               |
+//! | `hear()`                 | of a sampler: remembers `succeeded(d)` and `failed(d)`                                |
+//! | `weigh() -> vec2<f32>`   | of weights: writes all of `weights[d]`, returns [`Repairs`]: negative, then floored   |
+//!
+//! They see `accuracy_of(d)`, `best_of(d)` and `data_share(d)`, as in [`Progress`], and `shares[d]`, what is sampled now. What they
+//! remember is `memory[i]` for a sampler, `memory[WEIGHTS_AT + i]` for weights. There is the constant `DOMAINS`, and functions
+//! whose digits do not depend on the driver, as for a [`LaneTwin`](crate::gpu::LaneTwin). Both stand in one module: names that
+//! are not in the table begin with the plugin's.
 
 use crate::problem::Problem;
+use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 
 /// A batch of responses and what is known of them. A column that is not known is empty.
@@ -357,6 +375,11 @@ pub trait DomainWeight: std::fmt::Debug + Send + Sync {
     /// What in the fields makes no sense with so many domains.
     fn check(&self, _domains: usize) -> Vec<Problem> {
         Vec::new()
+    }
+
+    /// The same in WGSL ([on a device](self#on-a-device)), or the reason why there is nothing.
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Err(format!("{} has no WGSL twin", self.typetag_name()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::advantage::Progress;
 use crate::problem::Problem;
+use std::borrow::Cow;
 
 /// Decides from which domains prompts are drawn. The struct is what the RON says; what runs is the [`Sampler`] it begins.
 #[typetag::serde]
@@ -38,5 +39,11 @@ pub trait Sampler: std::fmt::Debug + Send + Sync {
     /// Whether domains are judged, for what they may forget later, after so many updates: always, or where a stage ends.
     fn judges(&self, _updates: u32) -> bool {
         true
+    }
+
+    /// The same in WGSL ([on a device](crate::advantage#on-a-device)), or the reason why there is nothing. What memory
+    /// starts with and when domains are judged is asked of this sampler.
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Err("the curriculum has no WGSL twin".to_owned())
     }
 }

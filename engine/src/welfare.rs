@@ -1,6 +1,7 @@
 //! Welfare: how good or how unequal a vector of utilities is, as one number.
 
 use crate::problem::Problem;
+use std::borrow::Cow;
 
 /// A function of the utilities of groups (or agents), with the weights that turn it into a policy-gradient objective.
 #[typetag::serde]
@@ -29,6 +30,12 @@ pub trait Welfare: std::fmt::Debug + Send + Sync {
     /// The function as a linear programme, where it is one: concave and made of finitely many linear pieces.
     fn linear_rows(&self, _utilities: usize) -> Option<LinearRows> {
         None
+    }
+
+    /// One of the [`weights`](Self::weights) as an expression in WGSL, or the reason why there is none: an `f32` not below 0, up
+    /// to a factor that all have in common, for utilities above 0. `held[i]` is the utility, `least` the smallest of all.
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Err(format!("{} has no WGSL twin", self.typetag_name()))
     }
 }
 

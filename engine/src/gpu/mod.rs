@@ -16,7 +16,7 @@ pub use error::DeviceError;
 pub use kernel::compose;
 pub use lanes::{
     DeviceField, DeviceRow, DeviceScalar, Episodes, Home, LaneActor, LaneBatch, LaneColumn, LaneDraws, LaneTwin,
-    RuleTwin, ScalarKind, compose_lanes, constants,
+    RuleTwin, ScalarKind, compose_lanes, constants, numbers_by_place, real_constants,
 };
 
 /// An environment's dynamics in WGSL.

@@ -3,6 +3,7 @@ use isonomy_engine::curriculum::{Curriculum, Sampler};
 use isonomy_engine::problem::Problem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 /// Stages, one after the other, each with the domains that it trains.
@@ -95,5 +96,19 @@ impl Sampler for Plan {
 
     fn judges(&self, updates: u32) -> bool {
         self.ends.contains(&updates)
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        if self.trains.iter().any(|trains| trains.len() > 32) {
+            return Err("Cascade has a WGSL twin for up to 32 domains".to_owned());
+        }
+        let bits = |trains: &Vec<bool>| trains.iter().rev().fold(0u32, |bits, &trains| bits << 1 | u32::from(trains));
+        let mut stages = String::new();
+        for (end, trains) in self.ends.iter().zip(&self.trains) {
+            stages.push_str(&format!("    if step < {end}u {{ return {}u; }}\n", bits(trains)));
+        }
+        let last = self.trains.last().map_or(0, bits);
+        let trained = format!("fn cascade_trains(step: u32) -> u32 {{\n{stages}    return {last}u;\n}}\n");
+        Ok((trained + include_str!("cascade.wgsl")).into())
     }
 }

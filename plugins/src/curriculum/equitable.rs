@@ -2,6 +2,7 @@ use isonomy_engine::advantage::Progress;
 use isonomy_engine::curriculum::{Curriculum, Sampler};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 /// Gives the next prompts to the domains whose learning curves promise most, and learns the curves on the way.
@@ -115,6 +116,10 @@ impl Sampler for Equitable {
                 [1.0, x, y, x * x, x * y].iter().zip(&mut own[1..]).for_each(|(part, sum)| *sum += part);
             }
         }
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Err("Equitable has no WGSL twin: its curves want more digits than a device has".to_owned())
     }
 }
 

@@ -1,9 +1,11 @@
 use isonomy_engine::advantage::Progress;
 use isonomy_engine::curriculum::{Curriculum, Sampler};
+use isonomy_engine::gpu::numbers_by_place;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::NonNegative;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Domains are sampled as often as they occur in the data: what happens where nobody decides.
 ///
@@ -36,6 +38,10 @@ impl Sampler for Proportional {
     fn share(&self, progress: &Progress<'_>, _memory: &mut [f64], share: &mut [f64]) {
         share.copy_from_slice(progress.data);
     }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Ok(super::constant_shares("data_share(d)"))
+    }
 }
 
 #[typetag::serde]
@@ -59,5 +65,10 @@ impl Curriculum for Shares {
 impl Sampler for Shares {
     fn share(&self, _progress: &Progress<'_>, _memory: &mut [f64], share: &mut [f64]) {
         share.iter_mut().zip(&self.shares).for_each(|(share, own)| *share = own.get());
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        let shares = numbers_by_place("shares_given", self.shares.iter().map(|share| share.get()));
+        Ok((shares + &super::constant_shares("shares_given(d)")).into())
     }
 }

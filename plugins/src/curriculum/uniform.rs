@@ -2,6 +2,7 @@ use isonomy_engine::advantage::Progress;
 use isonomy_engine::curriculum::{Curriculum, Sampler};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// All domains are sampled alike, whatever their share of the data.
 ///
@@ -23,5 +24,9 @@ impl Curriculum for Uniform {
 impl Sampler for Uniform {
     fn share(&self, _progress: &Progress<'_>, _memory: &mut [f64], share: &mut [f64]) {
         share.fill(1.0 / share.len() as f64);
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Ok(super::constant_shares("1.0 / f32(DOMAINS)"))
     }
 }

@@ -1,9 +1,11 @@
 use isonomy_engine::advantage::Progress;
 use isonomy_engine::curriculum::{Curriculum, Sampler};
+use isonomy_engine::gpu::real_constants;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Probability;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// VADE: samples where the gradient's variance is expected to be largest, from counts of successes and failures that fade.
 ///
@@ -74,5 +76,10 @@ impl Sampler for Vade {
             counts[0] = self.decay.get() * counts[0] + heard.0;
             counts[1] = self.decay.get() * counts[1] + heard.1;
         }
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        let constants = real_constants(&[("VADE_DECAY", self.decay.get()), ("VADE_FLOOR", self.floor.get())]);
+        Ok((constants + include_str!("vade.wgsl")).into())
     }
 }

@@ -2,6 +2,7 @@ use isonomy_engine::advantage::Progress;
 use isonomy_engine::curriculum::{Curriculum, Sampler};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Only the domain with the lowest accuracy is sampled; of several, the first.
 ///
@@ -25,5 +26,9 @@ impl Sampler for WorstFirst {
     fn share(&self, progress: &Progress<'_>, _memory: &mut [f64], share: &mut [f64]) {
         let worst = (0..share.len()).min_by(|&a, &b| progress.accuracy[a].total_cmp(&progress.accuracy[b]));
         share.iter_mut().enumerate().for_each(|(domain, share)| *share = f64::from(u8::from(Some(domain) == worst)));
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Ok(include_str!("worst_first.wgsl").into())
     }
 }

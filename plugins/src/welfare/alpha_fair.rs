@@ -2,6 +2,7 @@ use isonomy_engine::quantity::NonNegative;
 use isonomy_engine::welfare::{Domain, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// α-fair welfare: from the sum (0) over proportional fairness (1) towards max-min (large α).
 ///
@@ -18,6 +19,9 @@ pub struct AlphaFair {
 }
 
 isonomy_engine::plugin!(Welfare: AlphaFair, "(alpha: 1.0)");
+
+/// With a larger α powers of a hundredth, the usual floor, leave the range of an `f64`, and only a device would go on.
+const MOST_ALPHA: f64 = 100.0;
 
 impl AlphaFair {
     fn inside(&self, utilities: &[f64]) -> Result<f64, OutsideDomain> {
@@ -42,5 +46,13 @@ impl Welfare for AlphaFair {
 
     fn domain(&self) -> Domain {
         if self.alpha.get() == 0.0 { Domain::Any } else { Domain::Positive }
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        let alpha = self.alpha.get();
+        if alpha > MOST_ALPHA {
+            return Err(format!("AlphaFair with alpha above {MOST_ALPHA} has no WGSL twin"));
+        }
+        Ok(format!("exact_exp(max(f32({:e}) * exact_log(least / held[i]), -80.0))", alpha as f32).into())
     }
 }

@@ -1,6 +1,7 @@
 use isonomy_engine::welfare::{Domain, LinearRow, LinearRows, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The smallest utility: how the worst off fare.
 ///
@@ -52,5 +53,9 @@ impl Welfare for MaxMin {
 
     fn linear_rows(&self, utilities: usize) -> Option<LinearRows> {
         Some(below_everyone(utilities))
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Ok("f32(held[i] == least)".into())
     }
 }

@@ -1,6 +1,7 @@
 use isonomy_engine::welfare::{Domain, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Nash welfare: the geometric mean of utilities.
 ///
@@ -30,5 +31,9 @@ impl Welfare for Nash {
 
     fn domain(&self) -> Domain {
         Domain::Positive
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Ok("least / held[i]".into())
     }
 }

@@ -2,6 +2,7 @@ use isonomy_engine::quantity::Positive;
 use isonomy_engine::welfare::{Domain, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Soft minimum: the smallest utility, smoothed so that everyone counts a little.
 ///
@@ -35,5 +36,10 @@ impl Welfare for SoftMin {
         weights.fill(1.0);
         super::exponentiate(self.sharpness.get(), utilities, weights);
         Ok(())
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        let b = (self.sharpness.get() as f32).min(f32::MAX);
+        Ok(format!("exact_exp(max(f32({b:e}) * (least - held[i]), -80.0))").into())
     }
 }

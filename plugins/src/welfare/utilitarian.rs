@@ -1,6 +1,7 @@
 use isonomy_engine::welfare::{Domain, LinearRows, OutsideDomain, Welfare};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The sum of utilities: what everyone earns, whoever earns it.
 ///
@@ -27,5 +28,9 @@ impl Welfare for Utilitarian {
 
     fn linear_rows(&self, utilities: usize) -> Option<LinearRows> {
         Some(LinearRows { utilities: vec![1.0; utilities], ..LinearRows::default() })
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        Ok("1.0".into())
     }
 }

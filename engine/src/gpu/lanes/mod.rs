@@ -9,4 +9,5 @@ pub(crate) use batch::{Lent, LentColumns};
 pub use kernel::{LaneActor, LaneDraws, compose_lanes};
 pub use twin::{
     DeviceField, DeviceRow, DeviceScalar, Episodes, Home, LaneColumn, LaneTwin, RuleTwin, ScalarKind, constants,
+    numbers_by_place, real_constants,
 };

@@ -258,3 +258,19 @@ pub struct RuleTwin {
 pub fn constants(named: &[(&str, u32)]) -> String {
     named.iter().map(|(name, value)| format!("const {name} = {value}u;\n")).collect()
 }
+
+/// The same of numbers that are no counts, as the nearest finite `f32`: `real_constants(&[("RATE", 0.1)])`.
+pub fn real_constants(named: &[(&str, f64)]) -> String {
+    named.iter().map(|(name, value)| format!("const {name} = f32({:e});\n", finite(*value))).collect()
+}
+
+fn finite(value: f64) -> f32 {
+    (value as f32).clamp(f32::MIN, f32::MAX)
+}
+
+/// The WGSL of a function from a place to a number, `fn NAME(i: u32) -> f32`; 0 beyond the last.
+pub fn numbers_by_place(name: &str, numbers: impl IntoIterator<Item = f64>) -> String {
+    let case = |(place, number)| format!("        case {place}u: {{ return f32({:e}); }}\n", finite(number));
+    let cases: String = numbers.into_iter().enumerate().map(case).collect();
+    format!("fn {name}(i: u32) -> f32 {{\n    switch i {{\n{cases}        default: {{ return 0.0; }}\n    }}\n}}\n")
+}

@@ -15,7 +15,7 @@ pub(super) fn words(parameters: &Parameters) -> usize {
 }
 
 /// Whether difficulties differ in any domain.
-fn spreads(parameters: &Parameters) -> bool {
+pub(super) fn spreads(parameters: &Parameters) -> bool {
     parameters.domains.iter().any(|domain| domain.items.spread > 0.0)
 }
 

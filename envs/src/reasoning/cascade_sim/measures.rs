@@ -5,7 +5,7 @@ use super::training::{Bill, Skill};
 use isonomy_engine::metrics::{gini, jain};
 
 /// Measures of the whole run.
-const OF_RUN: [&str; 16] = [
+pub(super) const OF_RUN: [&str; 16] = [
     "worst_domain",
     "mean",
     "weighted_mean",
@@ -25,13 +25,13 @@ const OF_RUN: [&str; 16] = [
 ];
 
 /// Measures of every domain.
-const OF_DOMAIN: [&str; 7] = ["accuracy", "skill", "entropy", "forgetting", "share", "weight", "length"];
+pub(super) const OF_DOMAIN: [&str; 7] = ["accuracy", "skill", "entropy", "forgetting", "share", "weight", "length"];
 
 /// A domain has regressed where it lost more than this since the start.
-const REGRESSION: f64 = 0.02;
+pub(super) const REGRESSION: f64 = 0.02;
 
 /// A domain is covered where its accuracy is above this.
-const COVERED: f64 = 0.5;
+pub(super) const COVERED: f64 = 0.5;
 
 /// Names of all measures.
 pub fn names(domains: &[String]) -> Vec<String> {

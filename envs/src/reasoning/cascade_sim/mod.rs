@@ -26,6 +26,7 @@ mod sampled;
 #[cfg(test)]
 mod tests;
 mod training;
+mod twin;
 
 pub use parameters::{DomainParameters, MOST_DOMAINS, Method, Parameters};
 pub use training::{Bill, Lane, Sample, Skill};
@@ -34,6 +35,7 @@ use crate::reasoning::Plugged;
 use isonomy_engine::advantage::{AdvantageEstimator, DomainWeight, GroupFilter, PolicyLoss, RewardShaper};
 use isonomy_engine::curriculum::Curriculum;
 use isonomy_engine::environment::Environment;
+use isonomy_engine::gpu::LaneTwin;
 use isonomy_engine::lanes::{At, LaneDynamics, Shared, View};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Finite, NonNegative, Positive, Probability};
@@ -374,12 +376,13 @@ const MOST_SEEN: f32 = 100.0;
 struct Training {
     parameters: Parameters,
     names: Vec<String>,
+    steps: u32,
 }
 
 impl Training {
     fn new(sim: &CascadeSim) -> Self {
         let names = sim.domains.iter().map(|domain| domain.name.clone()).collect();
-        Training { parameters: sim.parameters(), names }
+        Training { parameters: sim.parameters(), names, steps: sim.steps.get() }
     }
 
     /// The accuracy of every domain now, exactly.
@@ -439,6 +442,10 @@ impl LaneDynamics for Training {
         let mut accuracy = [0.0; MOST_DOMAINS];
         self.accuracy(skills).zip(&mut accuracy).for_each(|(now, accuracy)| *accuracy = now);
         measures::measure(&self.parameters, &accuracy[..skills.len()], skills, &bill[0], out);
+    }
+
+    fn twin(&self) -> Result<LaneTwin, String> {
+        self.lane_twin()
     }
 }
 

@@ -79,7 +79,7 @@ impl Lane<'_> {
                 skill: domain.reference,
                 entropy: domain.entropy,
                 accuracy: parameters.before[index],
-                best: f64::NEG_INFINITY,
+                best: 0.0,
                 share: domain.share,
                 weight: 1.0,
                 silent: 0.0,

@@ -1,8 +1,10 @@
 use isonomy_engine::advantage::{DomainWeight, Progress, Repairs};
+use isonomy_engine::gpu::{numbers_by_place, real_constants};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Positive, Probability};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Floors under accuracies, by a price on every domain that is below its own.
 ///
@@ -40,5 +42,11 @@ impl DomainWeight for Floors {
         let found = self.floors.len();
         let problem = || Problem::at("floors", format!("{found} floors for {domains} domains")).help("one per domain");
         (found != domains).then(problem).into_iter().collect()
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        let floors = numbers_by_place("floors_given", self.floors.iter().map(|floor| floor.get()));
+        let rate = real_constants(&[("FLOORS_RATE", self.rate.get())]);
+        Ok((floors + &rate + include_str!("floors.wgsl")).into())
     }
 }

@@ -1,9 +1,11 @@
-use super::by_share;
+use super::{BY_SHARE, by_share};
 use isonomy_engine::advantage::{DomainWeight, Progress, Repairs};
+use isonomy_engine::gpu::real_constants;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Positive, Probability};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Group DRO: a distribution over domains that drifts towards those with the largest loss.
 ///
@@ -72,5 +74,11 @@ impl DomainWeight for GroupDro {
         let (cap, least) = (self.cap.get(), 1.0 / domains as f64);
         let problem = || Problem::at("cap", format!("{domains} domains cannot share 1 with at most {cap} each"));
         (cap < least).then(|| problem().help(format!("use a cap of {least} or more"))).into_iter().collect()
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        let numbers = real_constants(&[("GROUP_DRO_RATE", self.rate.get()), ("GROUP_DRO_CAP", self.cap.get())]);
+        let flag = format!("const GROUP_DRO_REDUCIBLE = {};\n", self.reducible);
+        Ok((numbers + &flag + include_str!("group_dro.wgsl") + BY_SHARE).into())
     }
 }

@@ -1,10 +1,12 @@
-use super::{check, gradient, usual_floor};
+use super::{check, gradient, gradient_twin, usual_floor};
 use isonomy_engine::advantage::{DomainWeight, Progress, Repairs};
+use isonomy_engine::gpu::real_constants;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{Positive, Probability};
 use isonomy_engine::welfare::Welfare;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Balances a domain's own reward with a global one: what its success adds to the welfare of all domains.
 ///
@@ -38,5 +40,10 @@ impl DomainWeight for LocalGlobal {
 
     fn check(&self, domains: usize) -> Vec<Problem> {
         check(&*self.welfare, domains)
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        let global = real_constants(&[("LOCAL_GLOBAL", self.global.get())]);
+        Ok((gradient_twin(&*self.welfare, self.floor)? + &global + include_str!("local_global.wgsl")).into())
     }
 }

@@ -13,6 +13,7 @@ pub use local_global::LocalGlobal;
 pub use welfare_gradient::WelfareGradient;
 
 use isonomy_engine::advantage::Repairs;
+use isonomy_engine::gpu::real_constants;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Positive;
 use isonomy_engine::welfare::{Direction, Welfare};
@@ -60,6 +61,15 @@ fn by_share(weight: &mut [f64], share: &[f64]) {
     for (weight, &share) in weight.iter_mut().zip(share) {
         *weight = if share > 0.0 { *weight / share } else { 0.0 };
     }
+}
+
+/// [`by_share`] in WGSL, `weigh_by_share`.
+const BY_SHARE: &str = include_str!("by_share.wgsl");
+
+/// [`gradient`] in WGSL, `welfare_gradient`, for a welfare function that has a twin.
+fn gradient_twin(welfare: &dyn Welfare, floor: Positive) -> Result<String, String> {
+    let weight = format!("fn welfare_weight(i: u32) -> f32 {{\n    return {};\n}}\n", welfare.twin()?);
+    Ok(real_constants(&[("WELFARE_FLOOR", floor.get())]) + &weight + include_str!("gradient.wgsl"))
 }
 
 /// What a welfare function has against so many domains.

@@ -1,10 +1,11 @@
-use super::{by_share, check, gradient, usual_floor};
+use super::{BY_SHARE, by_share, check, gradient, gradient_twin, usual_floor};
 use isonomy_engine::advantage::{DomainWeight, Progress, Repairs};
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Positive;
 use isonomy_engine::welfare::Welfare;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Trains for welfare in place of the mean: every domain counts by what its accuracy adds.
 ///
@@ -35,5 +36,11 @@ impl DomainWeight for WelfareGradient {
 
     fn check(&self, domains: usize) -> Vec<Problem> {
         check(&*self.welfare, domains)
+    }
+
+    fn twin(&self) -> Result<Cow<'static, str>, String> {
+        let weigh = "fn weigh() -> vec2<f32> {\n    let floored = welfare_gradient();\n    weigh_by_share();\n    \
+                     return vec2(0.0, floored);\n}\n";
+        Ok((gradient_twin(&*self.welfare, self.floor)? + BY_SHARE + weigh).into())
     }
 }
