@@ -1,6 +1,6 @@
 //! How the centres of a lane work, by what they are measured, and what is drawn of a day.
 
-use super::{AHEAD, Action, Cost, Day, FEATURES, MUCH, Waiting};
+use super::{AHEAD, Action, Cost, Day, FEATURES, Waiting};
 use crate::data_centers::shifting::{self, Account, Circumstances, Plant};
 use isonomy_engine::figure::{Curve, Drawn, Figure, Kind};
 use isonomy_engine::lanes::{At, LaneDynamics, Shared, View};
@@ -8,38 +8,38 @@ use isonomy_engine::metrics::{gini, jain};
 
 /// A centre with its traces, hour by hour.
 #[derive(Clone, Debug)]
-struct Site {
-    plant: Plant,
-    load: Vec<f64>,
-    carbon: Vec<f64>,
-    price: Vec<f64>,
-    ambient: Vec<f64>,
+pub(super) struct Site {
+    pub(super) plant: Plant,
+    pub(super) load: Vec<f64>,
+    pub(super) carbon: Vec<f64>,
+    pub(super) price: Vec<f64>,
+    pub(super) ambient: Vec<f64>,
     /// Litres per kWh, here and by the grid.
-    evaporated: Vec<f64>,
-    water: Vec<f64>,
+    pub(super) evaporated: Vec<f64>,
+    pub(super) water: Vec<f64>,
 }
 
 /// How the centres of a lane work.
-pub(super) struct Centers {
-    sites: Vec<Site>,
-    per_hour: u32,
-    steps: u32,
-    days: u32,
+pub(in crate::data_centers) struct Centers {
+    pub(super) sites: Vec<Site>,
+    pub(super) per_hour: u32,
+    pub(super) steps: u32,
+    pub(super) days: u32,
     /// Entries of a queue: the steps of the deadline, and one for what is past it.
-    ages: usize,
+    pub(super) ages: usize,
     /// Of carbon, cost, water, queue and what is overdue.
-    weights: [f64; 5],
-    action: Action,
-    costs: Vec<Cost>,
-    names: Vec<String>,
+    pub(super) weights: [f64; 5],
+    pub(super) action: Action,
+    pub(super) costs: Vec<Cost>,
+    pub(super) names: Vec<String>,
 }
 
 impl Centers {
-    fn hour(&self, day: u32, elapsed: u32) -> usize {
+    pub(super) fn hour(&self, day: u32, elapsed: u32) -> usize {
         24 * day as usize + (elapsed / self.per_hour) as usize
     }
 
-    fn circumstances(&self, site: &Site, hour: usize) -> Circumstances {
+    pub(super) fn circumstances(&self, site: &Site, hour: usize) -> Circumstances {
         let later: f64 = site.carbon[hour + 1..][..AHEAD].iter().sum::<f64>() / AHEAD as f64;
         Circumstances {
             hours: 1.0 / f64::from(self.per_hour),
@@ -54,7 +54,7 @@ impl Centers {
     }
 
     /// No step pays more or less.
-    fn bounds(&self) -> (f32, f32) {
+    pub(super) fn bounds(&self) -> (f32, f32) {
         let [carbon, cost, water, queue, overdue] = self.weights;
         let worst = |site: &Site| {
             let most = |values: &[f64]| values.iter().map(|value| value.abs()).fold(0.0, f64::max);
