@@ -10,6 +10,7 @@ use isonomy::engine::columns::{Column, column};
 use isonomy::engine::gpu::Device;
 use isonomy::engine::network::{Activation, Mlp};
 use isonomy::engine::policy::{Head, NetworkPolicy, PolicyRef};
+use isonomy::engine::rollout::Rollout;
 use isonomy::engine::run::{Means, Run};
 use isonomy::engine::sim::Sim;
 use isonomy::engine::spec::Space;
@@ -278,10 +279,12 @@ fn traffic_as_it_is_seen_and_paid_for() {
         };
         close(&mine.features, &theirs.features, "features");
         close(&mine.final_features, &theirs.final_features, "last features");
-        for (task, (mine, theirs)) in
-            mine.reward.chunks(mine.action.len()).zip(theirs.reward.chunks(theirs.action.len())).enumerate()
-        {
-            close(mine, theirs, &format!("rewards of task {task}"));
+        let paid = |rollout: &Rollout, task: usize| {
+            let at = (0..rollout.horizon).map(|t| (t * rollout.tasks + task) * rollout.rows());
+            at.flat_map(|at| rollout.reward[at..at + rollout.rows()].to_vec()).collect::<Vec<f32>>()
+        };
+        for task in 0..mine.tasks {
+            close(&paid(&mine, task), &paid(&theirs, task), &format!("rewards of task {task}"));
         }
     }
 }

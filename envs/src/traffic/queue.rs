@@ -206,7 +206,7 @@ impl World {
         let at = state.vehicles[vehicle as usize].at;
         self.count_passage(state, vehicle, at + 1);
         let this = &mut state.vehicles[vehicle as usize];
-        (this.at, this.previous, this.halted, this.speed_mps) = (at + 2, link_at, 0, self.shown_mps(link.to, kind));
+        (this.at, this.halted, this.speed_mps) = (at + 2, 0, self.shown_mps(link.to, kind));
         this.eta_s = leaves_s + self.through_s(link, kind) + self.drive_s(link.to, kind) + starts_s;
         append(state, link.to, vehicle);
         state.chains[link.to as usize].arrivals = 0;

@@ -23,8 +23,8 @@ use isonomy_engine::gpu::{Episodes, Home, LaneColumn, LaneTwin, RuleTwin, Table}
 use std::fmt::Write;
 use std::ops::Range;
 
-/// Invocations of a copy of the network.
-const WIDTH: u32 = 64;
+/// Invocations of a copy of the network, at most: one for each lane, so that the GPU has others to turn to while one waits.
+const MOST_WIDTH: usize = 256;
 
 /// Times up to this one are exact in 32 bits.
 const MOST_S: f64 = 16_384.0;
@@ -183,11 +183,12 @@ impl Streets {
         source.push_str(&self.pay()?);
         source.push_str(include_str!("view.wgsl"));
         source.push_str(&self.observe());
+        let width = self.width() as u32;
         let column = |name, row| LaneColumn { name, row, home: Home::Storage };
         let columns = vec![
             column(
                 "vehicles",
-                device_row!(Vehicle: eta_s speed_mps behind at waited halted waited_before previous entered left),
+                device_row!(Vehicle: eta_s speed_mps behind at waited halted waited_before entered left),
             ),
             column(
                 "chains",
@@ -205,14 +206,7 @@ impl Streets {
                 home: Home::Workgroup,
             },
         ];
-        Ok(LaneTwin {
-            source: source.into(),
-            tables,
-            columns,
-            width: WIDTH,
-            episodes: Episodes::Host,
-            loops: self.loops(),
-        })
+        Ok(LaneTwin { source: source.into(), tables, columns, width, episodes: Episodes::Host, loops: self.loops() })
     }
 
     /// Times that are compared must be exact in 32 bits.
@@ -490,10 +484,14 @@ impl Streets {
         )
     }
 
+    fn width(&self) -> usize {
+        self.world.network.lanes.len().next_multiple_of(32).clamp(32, MOST_WIDTH)
+    }
+
     /// About how many turns of loops an invocation makes in a decision at most.
     fn loops(&self) -> u32 {
         let (world, network) = (&*self.world, &self.world.network);
-        let strides = |count: usize| count.div_ceil(WIDTH as usize);
+        let strides = |count: usize| count.div_ceil(self.width());
         let (lanes, crossings) = (network.lanes.len(), network.crossings.len());
         let most = |of: &dyn Fn(u32) -> usize| (0..world.lanes).map(of).max().unwrap_or(0);
         let (fits, leaving) = (most(&|lane| world.fits(lane) as usize), most(&|lane| world.links_of(lane).len()));
@@ -523,4 +521,29 @@ pub(super) fn rule(source: &str) -> RuleTwin {
     let act = "fn act(at: At) {\n    for (var agent = at.thread; agent < AGENTS; agent += WIDTH) {\n        \
                actions[agent] = choose(agent_crossing(agent));\n    }\n}\n";
     RuleTwin { source: format!("{source}{act}").into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_32_bits_on_either_side() {
+        for number in [0.1, 12.3, 1.0 / 3.0, 4999.999_999_9] {
+            let (below, above) = (at_most(number) as f32, at_least(number) as f32);
+            assert!(f64::from(below) < number && number < f64::from(above) && below.next_up() == above, "{number}");
+        }
+        assert_eq!([at_least(12.5), at_most(12.5), at_least(0.0), at_most(0.0)], [12.5, 12.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn how_far_it_is_follows_from_the_time() {
+        for limit_mps in [11.111, 13.89, 8.3333, 0.5, 27.78] {
+            for within_m in [50.0, 100.0, 167.0, 200.0, 0.01] {
+                let reach_s = reach_s(limit_mps, within_m);
+                assert!(is_whole(reach_s) && reach_s * limit_mps <= within_m, "{reach_s}");
+                assert!((reach_s + 1.0 / GRAINS) * limit_mps > within_m, "{reach_s}");
+            }
+        }
+    }
 }

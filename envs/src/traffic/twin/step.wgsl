@@ -262,7 +262,6 @@ fn go(thread: u32, step: u32) {
             set_chains_departed(lane, departed + 1u);
             set_vehicles_waited_before(vehicle, get_vehicles_waited(vehicle));
             set_vehicles_at(vehicle, get_vehicles_at(vehicle) + 2u);
-            set_vehicles_previous(vehicle, offer);
             set_vehicles_halted(vehicle, 0u);
             set_vehicles_speed_mps(vehicle, real(CRUISES_AT + ahead));
             set_vehicles_eta_s(vehicle, leaves_s + through_s + real(DRIVES_AT + ahead) + starts_s);
