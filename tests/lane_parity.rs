@@ -252,19 +252,21 @@ fn traffic_as_it_is_seen_and_paid_for() {
     let all = "environment.Traffic.rewards=[Fair(), Queue(), Pressure(), PressLight(), Halt(), QueueAndWait(), \
                WaitDifference(), Speed(), WaitingShare()]";
     let costs = "environment.Traffic.costs=[Starved(after_s: 20), BehindNetwork(), LongestWait()]";
-    for observation in [
-        "Fair",
-        "FairLocal",
-        "LaneCounts",
-        "PressLight",
-        "MovementPressure",
-        "DrqNorm",
-        "WaveAndWait",
-        "SumoRl",
-        "FairLight",
+    // What is paid is looked at once: shaders of everything take a software adapter long to compile.
+    let queue = "environment.Traffic.rewards=[Queue()]";
+    for (observation, paid) in [
+        ("Fair", [all, costs]),
+        ("FairLocal", [queue; 2]),
+        ("LaneCounts", [queue; 2]),
+        ("PressLight", [queue; 2]),
+        ("MovementPressure", [queue; 2]),
+        ("DrqNorm", [queue; 2]),
+        ("WaveAndWait", [queue; 2]),
+        ("SumoRl", [queue; 2]),
+        ("FairLight", [queue; 2]),
     ] {
         let observation = format!("environment.Traffic.observation={observation}");
-        let sets = [&SMALL[..], &[all, costs, &observation, "lanes=2"]].concat();
+        let sets = [&SMALL[..], &paid, &[&observation, "lanes=2"]].concat();
         let [mut host, mut there] = both(&file("traffic/grid_4x4_queue.ron"), &sets, device);
         let horizon = host.sim().spec().time_limit as usize + 5;
         let [mine, theirs] =
