@@ -207,7 +207,8 @@ const LIGHTS: [&str; 7] = [
 #[test]
 fn traffic_by_every_rule() {
     for rule in LIGHTS {
-        compare_traffic(&file("traffic/grid_4x4_queue.ron"), &[&controller(rule), "lanes=1"]);
+        let sets = [&controller(rule), "environment.Traffic.duration_s=600", "lanes=1"];
+        compare_traffic(&file("traffic/grid_4x4_queue.ron"), &sets);
     }
 }
 
@@ -322,7 +323,7 @@ fn traffic_of_hangzhou() {
     let network = format!("environment.Traffic.network=\"{folder}/roadnet.json\"");
     let demand = format!("environment.Traffic.demand=\"{folder}/flow_hz1.json\"");
     for rule in [r#"{"FixedTime": ()}"#, r#"{"MaxPressure": ()}"#] {
-        let sets = [&network, &demand, &controller(rule), "environment.Traffic.duration_s=1800", "lanes=1"];
+        let sets = [&network, &demand, &controller(rule), "environment.Traffic.duration_s=900", "lanes=1"];
         compare_traffic(&file("traffic/grid_4x4_queue.ron"), &sets.map(|set| set as &str));
     }
 }
