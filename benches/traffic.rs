@@ -1,9 +1,10 @@
 //! Vehicles moved per second on one core, and what hosting them in the engine costs.
 //!
 //! `cargo bench --bench traffic`. An hour of a made-up grid; where `ISONOMY_DATA` names the folder of the public networks, of
-//! Hangzhou as well. CityFlow moves 1 to 2 million vehicles per second of a core, SUMO 0.1 to 0.2 million.
+//! Hangzhou as well. Then the same as queues: one copy on one core, and many on a device, where there is one. CityFlow moves 1 to 2 million vehicles per second of a core, SUMO 0.1 to 0.2 million.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use isonomy::engine::gpu::{Device, DeviceChoice};
 use isonomy::engine::run::{Means, Run};
 use isonomy::engine::scenario::{self, Scenario};
 use std::path::Path;
@@ -22,28 +23,69 @@ fn hour(file: &str, sets: &[String]) -> u64 {
     updates.expect("it is measured").1 as u64
 }
 
-fn hours(criterion: &mut Criterion) {
-    let mut cases = vec![("grid_4x4", "grid_4x4.ron", vec!["lanes=1".to_owned()])];
+/// Networks by name: a scenario file and what is set in it.
+fn networks() -> Vec<(&'static str, &'static str, Vec<String>)> {
+    let mut networks = vec![("grid_4x4", "grid_4x4.ron", vec!["lanes=1".to_owned()])];
     match std::env::var("ISONOMY_DATA") {
         Ok(data) => {
             let folder = format!("{data}/traffic/hangzhou_4x4");
             let network = format!("environment.Traffic.network=\"{folder}/roadnet.json\"");
             let demand = format!("environment.Traffic.demand=\"{folder}/flow_hz1.json\"");
-            cases.push(("hangzhou", "cityflow.ron", vec![network, demand]));
+            networks.push(("hangzhou", "cityflow.ron", vec![network, demand]));
         }
         Err(_) => eprintln!("SKIPPED: ISONOMY_DATA does not name the folder of the traffic networks"),
     }
-    let mut group = criterion.benchmark_group("traffic");
+    networks
+}
+
+const CONTROLLERS: [&str; 2] = ["FixedTime", "MaxPressure"];
+
+fn controller(name: &str) -> String {
+    format!("controller={{\"{name}\": ()}}")
+}
+
+fn hours(criterion: &mut Criterion) {
+    for (model, set) in [("traffic", None), ("traffic, queues", Some(QUEUES.to_owned()))] {
+        let mut group = criterion.benchmark_group(model);
+        group.sample_size(10);
+        for (name, file, sets) in networks() {
+            for rule in CONTROLLERS {
+                let sets: Vec<String> = sets.iter().cloned().chain(set.clone()).chain([controller(rule)]).collect();
+                group.throughput(Throughput::Elements(hour(file, &sets)));
+                group.bench_function(format!("{name}/{rule}"), |bencher| bencher.iter(|| hour(file, &sets)));
+            }
+        }
+        group.finish();
+    }
+}
+
+const QUEUES: &str = "environment.Traffic.model=Queue()";
+
+/// Whole episodes of many copies at once.
+fn device(criterion: &mut Criterion) {
+    let choices = [DeviceChoice::Gpu, DeviceChoice::Software];
+    let Some(device) = choices.into_iter().find_map(|choice| Device::open(choice).ok().flatten()) else {
+        return eprintln!("no adapter: nothing is measured on a device");
+    };
+    // A software adapter takes seconds where a GPU needs a thousand copies to be busy.
+    let lanes: u64 = if device.info().kind.is_gpu() { 1024 } else { 4 };
+    let mut group = criterion.benchmark_group(format!("traffic, queues, {lanes} copies on {}", device.info().name));
     group.sample_size(10);
-    for (name, file, sets) in cases {
-        for controller in ["FixedTime", "MaxPressure"] {
-            let sets = [sets.clone(), vec![format!("controller={{\"{controller}\": ()}}")]].concat();
-            group.throughput(Throughput::Elements(hour(file, &sets)));
-            group.bench_function(format!("{name}/{controller}"), |bencher| bencher.iter(|| hour(file, &sets)));
+    for (name, file, sets) in networks() {
+        for rule in CONTROLLERS {
+            let sets: Vec<String> = sets.iter().cloned().chain([QUEUES.to_owned(), controller(rule)]).collect();
+            group.throughput(Throughput::Elements(lanes * hour(file, &sets)));
+            let sets = [sets, vec![format!("lanes={lanes}")]].concat();
+            let means = Means { threads: 1, device: Some(&device) };
+            let mut run = Run::new(scenario(file, &sets), means).unwrap_or_else(|error| panic!("{error}"));
+            let steps = run.sim().spec().time_limit as usize;
+            group.bench_function(format!("{name}/{rule}"), |bencher| {
+                bencher.iter(|| run.sim().advance(steps).expect("the device should not fail"))
+            });
         }
     }
     group.finish();
 }
 
-criterion_group!(benches, hours);
+criterion_group!(benches, hours, device);
 criterion_main!(benches);

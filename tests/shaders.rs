@@ -29,7 +29,7 @@ fn shaders_of_lanes_are_valid_with_who_acts_in_them() {
             valid += 1;
         }
     }
-    assert!(valid >= 1, "a day of EV charging has a twin");
+    assert!(valid >= 3, "days of EV charging, training runs and traffic have twins");
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod tabular_mdp;
 mod tests;
 pub mod traffic;
 pub mod two_step_game;
+mod wgsl;
 
 pub use data_centers::{DataCenters, LoadBalancing, PublicModel};
 pub use lending::Lending;

@@ -6,10 +6,11 @@ use super::metrics::Summary;
 use super::observation::{Observation, Sizes};
 use super::reward::Payment;
 use super::signal::Changes;
-use super::state::{Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
+use super::state::{BLOCK, Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
 use super::world::World;
 use bytemuck::Zeroable;
 use isonomy_engine::columns;
+use isonomy_engine::gpu::{LaneTwin, RuleTwin};
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, Shared, View};
 use std::sync::Arc;
 
@@ -20,16 +21,16 @@ columns! {
 
 /// The network and what is asked of it.
 pub struct Streets {
-    world: Arc<World>,
-    changes: Changes,
-    own_tables: bool,
+    pub(super) world: Arc<World>,
+    pub(super) changes: Changes,
+    pub(super) own_tables: bool,
     /// Crossings by the number of their agent.
-    agents: Vec<u32>,
-    sizes: Sizes,
+    pub(super) agents: Vec<u32>,
+    pub(super) sizes: Sizes,
     features: usize,
-    observation: Observation,
-    rewards: Vec<Payment>,
-    costs: Vec<Cost>,
+    pub(super) observation: Observation,
+    pub(super) rewards: Vec<Payment>,
+    pub(super) costs: Vec<Cost>,
     /// Of what an episode comes to.
     names: Vec<String>,
 }
@@ -82,8 +83,8 @@ impl LaneDynamics for Streets {
         let network = &self.world.network;
         vec![
             self.world.demand.departures.len(),
-            network.ways(),
-            network.ways().div_ceil(64),
+            self.world.used_ways(),
+            self.world.used_ways().div_ceil(BLOCK),
             network.crossings.len(),
             network.movements.len(),
             self.world.choices(),
@@ -130,6 +131,10 @@ impl LaneDynamics for Streets {
         for (measure, (_, number)) in measures.iter_mut().zip(summary.numbers(&self.world, shown)) {
             *measure = number;
         }
+    }
+
+    fn twin(&self) -> Result<LaneTwin, String> {
+        self.lane_twin()
     }
 }
 
@@ -223,5 +228,9 @@ impl<R: super::controller::Choose + 'static> LaneController<Streets> for Everywh
         for (&crossing, action) in streets.agents.iter().zip(action) {
             *action = self.0.choose(&streets.world, shown, crossing as usize);
         }
+    }
+
+    fn twin(&self, streets: &Streets) -> Result<RuleTwin, String> {
+        self.0.twin(&streets.world)
     }
 }

@@ -4,7 +4,7 @@
 //! |------------|---------------|----------------------------------------------------------------------|
 //! | `Vehicle`  | departures    | where every vehicle of the episode is, how fast, how long it waited  |
 //! | `Chain`    | ways          | who is on a lane or on a link through a crossing, from the front     |
-//! | `Occupied` | ways / 64     | which ways have a vehicle on them, a bit each                        |
+//! | `Occupied` | ways / 32     | which ways have a vehicle on them, a bit each                        |
 //! | `Light`    | crossings     | the phase that is shown                                              |
 //! | `Passage`  | movements     | vehicles that came through, and what they waited                     |
 //! | `Choosing` | greens        | decisions since a green was asked for                                |
@@ -33,6 +33,7 @@ mod source;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod twin;
 pub mod world;
 
 pub use host::Streets;

@@ -65,6 +65,14 @@ impl Sizes {
         self.movements
     }
 
+    pub(super) fn incoming(&self) -> usize {
+        self.incoming
+    }
+
+    pub(super) fn outgoing(&self) -> usize {
+        self.outgoing
+    }
+
     pub(super) fn greens(&self) -> usize {
         self.greens
     }

@@ -3,12 +3,16 @@
 //! On every lane vehicles stand in a line, each with the time at which it reaches the end on a free lane. The first leaves
 //! when its movement has green and the lane ahead has room, and then at least a saturation headway after the one before.
 //! Calibrated to what the micro model's queues do at a light; columns, lights, rules and measures are the same.
+//!
+//! All times are whole numbers of 1/1024 s. Their sums are exact, in 64 bits as in the 32 of a device, so both move the same
+//! vehicles in the same steps (`twin/`).
 
 use super::following::TURN_MPS;
 use super::network::Turn;
+use super::network::demand::Kind;
 use super::observation::PLACE_M;
-use super::state::{NONE, State, append, unlink};
-use super::world::World;
+use super::state::{BLOCK, NONE, State, append, unlink};
+use super::world::{Way, World};
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,14 +51,24 @@ impl Model {
 }
 
 /// Time between two vehicles that enter the network on one lane.
-const ENTRY_S: f64 = 3.0;
+pub(super) const ENTRY_S: f64 = 3.0;
 
 /// After so many departures a vehicle is up to speed when it passes the line.
-const UP_TO_SPEED: f64 = 4.0;
+pub(super) const UP_TO_SPEED: f64 = 4.0;
+
+/// Times are whole numbers of these in a second.
+pub(super) const GRAINS: f64 = 1024.0;
+
+/// The nearest whole number of `1 / per_s`.
+pub(super) fn rounded(time_s: f64, per_s: f64) -> f64 {
+    // What does not fit would take weeks.
+    f64::from((time_s * per_s + 0.5) as u32) / per_s
+}
 
 impl World {
     /// Moves everybody by one step of the queue model.
     pub(super) fn step_queues(&self, state: &mut State<'_>, headway_s: f64, lost_s: f64) {
+        let [headway_s, lost_s] = [headway_s, lost_s].map(|time_s| rounded(time_s, GRAINS));
         let now_s = f64::from(state.tally.steps) * self.clock.step_s;
         self.let_in(state, now_s);
         self.offer(state, now_s, lost_s);
@@ -63,23 +77,36 @@ impl World {
         state.tally.steps += 1;
     }
 
-    fn fits(&self, lane: u32) -> u32 {
+    /// Vehicles that can be on a lane.
+    pub(super) fn fits(&self, lane: u32) -> u32 {
         // One vehicle stands on a lane, however short.
         ((self.network.lanes[lane as usize].length_m / PLACE_M) as u32).max(1)
     }
 
     /// Speed on a free lane.
-    fn cruise_mps(&self, lane: u32, vehicle: u32) -> f64 {
-        self.network.lanes[lane as usize].limit_mps.min(self.kind(vehicle).max_speed_mps)
+    pub(super) fn cruise_mps(&self, lane: u32, kind: &Kind) -> f64 {
+        self.network.lanes[lane as usize].limit_mps.min(kind.max_speed_mps)
     }
 
-    /// What speeding up from a stop costs.
-    fn start_s(&self, lane: u32, vehicle: u32) -> f64 {
-        self.cruise_mps(lane, vehicle) / (2.0 * self.kind(vehicle).max_acceleration)
+    /// The same as it is shown: a device has 32 bits for it.
+    fn shown_mps(&self, lane: u32, kind: &Kind) -> f64 {
+        f64::from(self.cruise_mps(lane, kind) as f32)
     }
 
-    fn drive_s(&self, lane: u32, vehicle: u32) -> f64 {
-        self.network.lanes[lane as usize].length_m / self.cruise_mps(lane, vehicle)
+    /// What speeding up from a stop costs. A quarter of it is a whole number of grains, too.
+    pub(super) fn start_s(&self, lane: u32, kind: &Kind) -> f64 {
+        rounded(self.cruise_mps(lane, kind) / (2.0 * kind.max_acceleration), GRAINS / UP_TO_SPEED)
+    }
+
+    /// From the begin of a lane to its end.
+    pub(super) fn drive_s(&self, lane: u32, kind: &Kind) -> f64 {
+        rounded(self.network.lanes[lane as usize].length_m / self.cruise_mps(lane, kind), GRAINS)
+    }
+
+    /// Through a link.
+    pub(super) fn through_s(&self, link: &Way, kind: &Kind) -> f64 {
+        let speed_mps = if link.turn == Turn::Straight { self.cruise_mps(link.to, kind) } else { TURN_MPS };
+        rounded(link.length_m / speed_mps, GRAINS)
     }
 
     fn let_in(&self, state: &mut State<'_>, now_s: f64) {
@@ -89,7 +116,9 @@ impl World {
             let Some(vehicle) = self.next_outside(state, lane).filter(|_| open) else { continue };
             self.admit_one(state, lane, vehicle);
             state.chains[lane as usize].next_entry_s = now_s + ENTRY_S;
-            state.vehicles[vehicle as usize].eta_s = now_s + self.drive_s(lane, vehicle) + self.start_s(lane, vehicle);
+            let (kind, this) = (self.kind(vehicle), &mut state.vehicles[vehicle as usize]);
+            this.eta_s = now_s + self.drive_s(lane, kind) + self.start_s(lane, kind);
+            this.speed_mps = self.shown_mps(lane, kind);
         }
     }
 
@@ -154,6 +183,7 @@ impl World {
             if offer == lane {
                 let vehicle = state.chains[lane as usize].first;
                 unlink(state, lane, NONE, vehicle);
+                state.vehicles[vehicle as usize].behind = NONE;
                 world.finish(state, vehicle);
             } else if offer != NONE {
                 world.pass(state, lane, offer, now_s, headway_s);
@@ -164,6 +194,7 @@ impl World {
     /// The first of a lane goes through a link.
     fn pass(&self, state: &mut State<'_>, lane: u32, link_at: u32, now_s: f64, headway_s: f64) {
         let (link, vehicle) = (&self.ways[link_at as usize], state.chains[lane as usize].first);
+        let kind = self.kind(vehicle);
         unlink(state, lane, NONE, vehicle);
         let chain = &mut state.chains[lane as usize];
         let eta_s = state.vehicles[vehicle as usize].eta_s;
@@ -171,14 +202,12 @@ impl World {
         chain.next_departure_s = leaves_s + headway_s;
         chain.departed += 1;
         let slow = (1.0 - f64::from(chain.departed - 1) / UP_TO_SPEED).max(0.0);
-        let starts_s = if leaves_s > eta_s { self.start_s(link.to, vehicle) * slow } else { 0.0 };
-        let cruise_mps = self.cruise_mps(link.to, vehicle);
-        let through_s = link.length_m / if link.turn == Turn::Straight { cruise_mps } else { TURN_MPS };
+        let starts_s = if leaves_s > eta_s { self.start_s(link.to, kind) * slow } else { 0.0 };
         let at = state.vehicles[vehicle as usize].at;
         self.count_passage(state, vehicle, at + 1);
         let this = &mut state.vehicles[vehicle as usize];
-        (this.at, this.previous, this.halted, this.speed_mps) = (at + 2, link_at, 0, cruise_mps);
-        this.eta_s = leaves_s + through_s + self.drive_s(link.to, vehicle) + starts_s;
+        (this.at, this.halted, this.speed_mps) = (at + 2, 0, self.shown_mps(link.to, kind));
+        this.eta_s = leaves_s + self.through_s(link, kind) + self.drive_s(link.to, kind) + starts_s;
         append(state, link.to, vehicle);
         state.chains[link.to as usize].arrivals = 0;
     }
@@ -207,7 +236,7 @@ impl World {
     /// Does something with every lane that has a vehicle on it.
     fn each_lane(&self, state: &mut State<'_>, mut what: impl FnMut(&World, &mut State<'_>, u32)) {
         // Links are always empty here.
-        for block in 0..(self.lanes as usize).div_ceil(64) {
+        for block in 0..(self.lanes as usize).div_ceil(BLOCK) {
             for lane in state.occupied[block].ways(block) {
                 what(self, state, lane);
             }

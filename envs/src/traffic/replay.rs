@@ -237,7 +237,7 @@ impl Film {
                 (*since, *phase) = (now - 1, light.phase);
             }
         }
-        for way in 0..world.network.ways() as u32 {
+        for way in 0..world.used_ways() as u32 {
             for (vehicle, this) in world.on(state, way) {
                 let track = &mut self.tracks[vehicle as usize];
                 if track.is_none() {

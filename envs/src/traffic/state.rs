@@ -80,9 +80,12 @@ pub struct Chain {
 }
 
 columns! {
-    /// Which of 64 neighbouring ways have a vehicle on them, a bit each.
-    Occupied(u64);
+    /// Which of 32 neighbouring ways have a vehicle on them, a bit each.
+    Occupied(u32);
 }
+
+/// Ways of a row of [`Occupied`].
+pub(super) const BLOCK: usize = 32;
 
 /// A light.
 #[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
@@ -145,7 +148,7 @@ pub struct State<'s> {
     pub vehicles: &'s mut [Vehicle],
     /// One per way.
     pub chains: &'s mut [Chain],
-    /// One per 64 ways.
+    /// One per [`BLOCK`] ways.
     pub occupied: &'s mut [Occupied],
     /// One per crossing.
     pub lights: &'s mut [Light],
@@ -198,16 +201,16 @@ impl Occupied {
     /// The ways of a block that have a vehicle on them.
     pub(super) fn ways(self, block: usize) -> impl Iterator<Item = u32> + use<> {
         let each = std::iter::successors(some_bits(self.0), |bits| some_bits(bits & (bits - 1)));
-        each.map(move |bits| block as u32 * 64 + bits.trailing_zeros())
+        each.map(move |bits| (block * BLOCK) as u32 + bits.trailing_zeros())
     }
 }
 
-fn some_bits(bits: u64) -> Option<u64> {
+fn some_bits(bits: u32) -> Option<u32> {
     (bits != 0).then_some(bits)
 }
 
 pub(super) fn append(state: &mut State<'_>, way: u32, vehicle: u32) {
-    state.occupied[way as usize / 64].0 |= 1 << (way % 64);
+    state.occupied[way as usize / BLOCK].0 |= 1 << (way as usize % BLOCK);
     let chain = &mut state.chains[way as usize];
     let last = std::mem::replace(&mut chain.last, vehicle);
     chain.vehicles += 1;
@@ -225,7 +228,7 @@ pub(super) fn unlink(state: &mut State<'_>, way: u32, before: u32, vehicle: u32)
     chain.vehicles -= 1;
     if chain.vehicles == 0 {
         chain.waiting = 0;
-        state.occupied[way as usize / 64].0 &= !(1 << (way % 64));
+        state.occupied[way as usize / BLOCK].0 &= !(1 << (way as usize % BLOCK));
     }
     if chain.last == vehicle {
         chain.last = before;

@@ -50,7 +50,7 @@ pub struct World {
     pub(super) lanes: u32,
     pub(super) leaving: Vec<u32>,
     pub(super) conflicts: Vec<Conflict>,
-    greens: Vec<bool>,
+    pub(super) greens: Vec<bool>,
     /// Lanes on which vehicles start.
     pub(super) doors: Vec<u32>,
     pub(super) model: Model,
@@ -163,6 +163,14 @@ impl World {
         self
     }
 
+    /// Ways on which vehicles can be: lanes, and links where vehicles are moved one by one.
+    pub(super) fn used_ways(&self) -> usize {
+        match self.model {
+            Model::Micro => self.network.ways(),
+            Model::Queue { .. } => self.network.lanes.len(),
+        }
+    }
+
     /// Links that leave a lane, as ways.
     pub(super) fn links_of(&self, lane: u32) -> &[u32] {
         let way = &self.ways[lane as usize];
@@ -227,7 +235,7 @@ impl World {
     }
 
     /// The phase that a light's own table shows at a time, and how long it still will.
-    fn table_at(&self, crossing: &Crossing, time_s: f64) -> (u32, f64) {
+    pub(super) fn table_at(&self, crossing: &Crossing, time_s: f64) -> (u32, f64) {
         let phases = &self.network.phases[crossing.phases.start as usize..crossing.phases.end as usize];
         let cycle_s: f64 = phases.iter().map(|phase| phase.duration_s).sum();
         let mut into_s = if cycle_s > 0.0 { (time_s - crossing.offset_s).rem_euclid(cycle_s) } else { 0.0 };
@@ -296,6 +304,13 @@ impl World {
     /// Lanes from which one of a crossing's greens lets vehicles go, those that are always free included.
     pub fn lanes_of_green(&self, crossing: usize, green: u32) -> impl Iterator<Item = u32> + Clone + '_ {
         self.freed(crossing, green).lanes.iter().copied()
+    }
+
+    /// Lanes from which a movement leaves, each once.
+    pub fn lanes_before(&self, movement: u32) -> impl Iterator<Item = u32> + '_ {
+        let this = &self.network.movements[movement as usize];
+        let links = &self.network.links[this.links.start as usize..this.links.end as usize];
+        self.network.roads[this.from as usize].lanes.clone().filter(|&lane| links.iter().any(|link| link.from == lane))
     }
 
     /// Movements that one of a crossing's greens frees and that must wait in another.

@@ -159,6 +159,7 @@ fn columns(twin: &LaneTwin, counts: &[usize]) -> String {
                 let _ = writeln!(declared, "fn get_{name}(index: u32) -> {ty} {{ return {}; }}", row.read(&place));
                 let write = row.write(&place, "row");
                 let _ = writeln!(declared, "fn set_{name}(index: u32, row: {ty}) {{ {write} }}");
+                declared.push_str(&row.accessors(name, &place));
             }
         }
         at += words * count;

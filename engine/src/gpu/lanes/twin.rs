@@ -26,8 +26,8 @@ use std::borrow::Cow;
 /// `TASKS`, `FEATURES` (numbers that an agent sees), `TIME_LIMIT`, `WIDTH`, and for every column its rows.
 ///
 /// A column that is [`Home::Workgroup`] is an array of one lane's rows: `bays[i]`. One that is [`Home::Storage`] is read
-/// by `get_stays(i)` and written by `set_stays(i, row)`; within a function `storageBarrier()` stands before another
-/// invocation reads it.
+/// by `get_stays(i)` and written by `set_stays(i, row)`, a named scalar of it by `get_stays_arrival(i)` and
+/// `set_stays_arrival(i, value)`; within a function `storageBarrier()` stands before another invocation reads it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaneTwin {
     /// WGSL with the functions above. Binds the tables at `@group(1) @binding(i)`.
@@ -106,12 +106,14 @@ pub enum ScalarKind {
     F32,
     /// `f64` on the host, rounded to `f32` on the device.
     F64,
+    /// `u64` on the host, its low 32 bits on the device: for counts of which an environment knows that they fit.
+    U64,
 }
 
 impl ScalarKind {
     fn wgsl(self) -> &'static str {
         match self {
-            ScalarKind::U32 => "u32",
+            ScalarKind::U32 | ScalarKind::U64 => "u32",
             ScalarKind::F32 | ScalarKind::F64 => "f32",
         }
     }
@@ -133,6 +135,10 @@ impl DeviceScalar for f32 {
 
 impl DeviceScalar for f64 {
     const KIND: ScalarKind = ScalarKind::F64;
+}
+
+impl DeviceScalar for u64 {
+    const KIND: ScalarKind = ScalarKind::U64;
 }
 
 impl DeviceField {
@@ -214,6 +220,21 @@ impl DeviceRow {
         }
     }
 
+    /// Functions that read and write a scalar of a row of a column, whose rows begin at `place` of `index`.
+    pub(super) fn accessors(&self, column: &str, place: &str) -> String {
+        if self.is_scalar() {
+            return String::new();
+        }
+        let each = self.fields.iter().enumerate().map(|(number, field)| {
+            let (name, ty) = (field.name, field.kind.wgsl());
+            format!(
+                "fn get_{column}_{name}(index: u32) -> {ty} {{ return bitcast<{ty}>(lane_state[{place} + {number}u]); }}\n\
+                 fn set_{column}_{name}(index: u32, value: {ty}) {{ lane_state[{place} + {number}u] = bitcast<u32>(value); }}\n",
+            )
+        });
+        each.collect()
+    }
+
     /// The words of rows of the host.
     pub(super) fn up(&self, rows: &[u8], words: &mut [u32]) {
         for (row, words) in rows.chunks_exact(self.size).zip(words.chunks_exact_mut(self.words())) {
@@ -222,6 +243,7 @@ impl DeviceRow {
                 *word = match field.kind {
                     ScalarKind::U32 | ScalarKind::F32 => u32::from_ne_bytes(first(bytes)),
                     ScalarKind::F64 => (f64::from_ne_bytes(first(bytes)) as f32).to_bits(),
+                    ScalarKind::U64 => u64::from_ne_bytes(first(bytes)) as u32,
                 };
             }
         }
@@ -235,6 +257,7 @@ impl DeviceRow {
                 match field.kind {
                     ScalarKind::U32 | ScalarKind::F32 => bytes[..4].copy_from_slice(&word.to_ne_bytes()),
                     ScalarKind::F64 => bytes[..8].copy_from_slice(&f64::from(f32::from_bits(*word)).to_ne_bytes()),
+                    ScalarKind::U64 => bytes[..8].copy_from_slice(&u64::from(*word).to_ne_bytes()),
                 }
             }
         }

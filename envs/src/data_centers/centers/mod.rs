@@ -16,10 +16,10 @@ mod rules;
 
 pub use rules::{CarbonThreshold, CleanestHours, RunEverything};
 
-use dynamics::{Centers, Site};
 use super::shifting::{self, Account, Cooling, Plant};
 use super::trace::Trace;
 use crate::groups::check_groups;
+use dynamics::{Centers, Site};
 use isonomy_engine::environment::Environment;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive, Probability};

@@ -9,6 +9,7 @@ use super::projection::{Projection, Quantisation};
 use super::reward::{Cost, Credit, Reward, Unhappy};
 use super::step::{Bay, Meter, Stay};
 use super::view::View;
+use crate::wgsl::Constants;
 use bytemuck::{Pod, Zeroable};
 use isonomy_engine::device_row;
 use isonomy_engine::gpu::{Episodes, Home, LaneColumn, LaneTwin, RuleTwin, Table};
@@ -39,35 +40,6 @@ struct Term {
     to: u32,
     re: f32,
     im: f32,
-}
-
-/// Named constants in WGSL.
-#[derive(Default)]
-struct Constants(String);
-
-impl Constants {
-    fn whole(&mut self, name: &str, value: usize) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "const {name} = {value}u;");
-    }
-
-    fn real(&mut self, name: &str, value: f64) {
-        let _ = writeln!(self.0, "const {name} = f32({:e});", value as f32);
-    }
-
-    fn flag(&mut self, name: &str, value: bool) {
-        let _ = writeln!(self.0, "const {name} = {value};");
-    }
-
-    /// Names of alternatives, counted from 0, and which one it is.
-    fn one_of(&mut self, name: &str, names: &[&str], which: &str) {
-        for (index, alternative) in names.iter().enumerate() {
-            self.whole(alternative, index);
-            if *alternative == which {
-                self.whole(name, index);
-            }
-        }
-    }
 }
 
 impl Charging {

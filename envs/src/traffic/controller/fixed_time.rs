@@ -1,6 +1,9 @@
 use super::{Choose, greens, seconds};
 use crate::traffic::state::Shown;
+use crate::traffic::twin;
 use crate::traffic::world::World;
+use crate::wgsl::Constants;
+use isonomy_engine::gpu::RuleTwin;
 use isonomy_engine::quantity::NonNegative;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,4 +36,17 @@ impl Choose for FixedTime {
         let keeps = light.since_s < self.green_s.get();
         if keeps { light.green } else { (light.green + 1) % greens(world, crossing).end }
     }
+
+    fn twin(&self, _: &World) -> Result<RuleTwin, String> {
+        let mut named = Constants::default();
+        named.real("GREEN_S", twin::at_least(self.green_s.get()));
+        Ok(twin::rule(&format!("{}{IN_TURN}", named.0)))
+    }
 }
+
+/// The rule on a device.
+const IN_TURN: &str = "fn choose(crossing: u32) -> u32 {
+    let light = get_lights(crossing);
+    return select((light.green + 1u) % green_count(crossing), light.green, light.since_s < GREEN_S);
+}
+";

@@ -1,6 +1,9 @@
 use super::{Choose, best, greens, positive, seconds};
 use crate::traffic::state::Shown;
+use crate::traffic::twin;
 use crate::traffic::world::World;
+use crate::wgsl::Constants;
+use isonomy_engine::gpu::RuleTwin;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,4 +51,31 @@ impl Choose for LongestWaitFirst {
         };
         best(greens(world, crossing), score).map_or(light.green, |(green, _)| green)
     }
+
+    fn twin(&self, world: &World) -> Result<RuleTwin, String> {
+        let keep = self.keep.get() * 256.0;
+        if keep.fract() != 0.0 || keep > 4096.0 {
+            return Err("`keep` is no multiple of 1/256 up to 16, others have no WGSL twin (1.5 has)".to_owned());
+        }
+        if twin::counts(world).saturating_mul(self.keep.get().ceil() as u64) >= 1 << 30 {
+            return Err("halts of so many vehicles, all together, need more than 32 bits".to_owned());
+        }
+        let mut named = Constants::default();
+        named.whole("KEEP", keep as usize);
+        Ok(twin::best(&format!("{}{BY_HALTS}", named.0), self.min_green_s.get(), false))
+    }
 }
+
+/// Twice the sum of a green on a device, and one more where that of the shown green is no whole number: enough to compare it.
+const BY_HALTS: &str = "fn score_of(green: u32, shown: bool) -> i32 {
+    var sum = 0u;
+    for (var at = greens[green].lanes_at; at < greens[green].lanes_end; at++) {
+        sum += halts(numbers[at]);
+    }
+    if !shown {
+        return i32(2u * sum);
+    }
+    let rest = (sum & 255u) * KEEP;
+    return i32(2u * ((sum >> 8u) * KEEP + (rest >> 8u)) + u32((rest & 255u) != 0u));
+}
+";

@@ -1,6 +1,8 @@
 use super::{Choose, best, greens, plain_greens, positive, seconds};
 use crate::traffic::state::Shown;
+use crate::traffic::twin;
 use crate::traffic::world::World;
+use isonomy_engine::gpu::RuleTwin;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +60,46 @@ impl Choose for MaxPressure {
         };
         found.map_or(light.green, |(green, _)| green)
     }
+
+    fn twin(&self, _: &World) -> Result<RuleTwin, String> {
+        let least_green_s = self.min_green_s.get();
+        match self.dialect {
+            Dialect::LibSignal => Ok(twin::best(BY_LINK, least_green_s, false)),
+            Dialect::XLight => Ok(twin::best(BY_QUEUE, least_green_s, true)),
+            Dialect::Efficient | Dialect::Theory => {
+                let reason = "fractions that 32 bits compare differently have no WGSL twin";
+                Err(format!("{reason} (`dialect: LibSignal` and `XLight` have)"))
+            }
+        }
+    }
 }
+
+/// `by_link` of all links that a green frees.
+const BY_LINK: &str = "fn score_of(green: u32, shown: bool) -> i32 {
+    var sum = 0;
+    for (var at = greens[green].links_at; at < greens[green].links_end; at++) {
+        let link = links[numbers[at]];
+        sum += i32(get_chains_vehicles(link.out_of)) - i32(get_chains_vehicles(link.to));
+    }
+    return sum;
+}
+";
+
+/// `by_queue` of all movements that a green frees.
+const BY_QUEUE: &str = "fn score_of(green: u32, shown: bool) -> i32 {
+    var sum = 0;
+    for (var at = greens[green].movements_at; at < greens[green].movements_end; at++) {
+        let movement = movements[numbers[at]];
+        for (var lane = movement.lanes_at; lane < movement.lanes_end; lane++) {
+            sum += i32(get_chains_waiting(numbers[lane]));
+        }
+        for (var lane = movement.behind; lane < movement.behind_end; lane++) {
+            sum -= i32(get_chains_waiting(lane));
+        }
+    }
+    return sum;
+}
+";
 
 impl Dialect {
     /// The pressure of a green.
@@ -79,16 +120,9 @@ fn by_link(world: &World, state: Shown<'_>, crossing: usize, green: u32) -> f64 
     links.map(|link| x(link.from) - x(link.to)).sum()
 }
 
-/// Lanes from which a movement leaves, each once.
-fn lanes_of(world: &World, movement: u32) -> impl Iterator<Item = u32> + '_ {
-    let this = &world.network.movements[movement as usize];
-    let links = &world.network.links[this.links.start as usize..this.links.end as usize];
-    world.network.roads[this.from as usize].lanes.clone().filter(|&lane| links.iter().any(|link| link.from == lane))
-}
-
 fn by_queue(world: &World, state: Shown<'_>, movement: u32, mean: bool) -> f64 {
     let q = |lane: u32| f64::from(state.chains[lane as usize].waiting);
-    let before: f64 = lanes_of(world, movement).map(q).sum();
+    let before: f64 = world.lanes_before(movement).map(q).sum();
     let road = &world.network.roads[world.network.movements[movement as usize].to as usize];
     let behind: f64 = road.lanes.clone().map(q).sum();
     before - if mean { behind / road.lanes.len() as f64 } else { behind }
@@ -104,14 +138,14 @@ fn by_share(world: &World, state: Shown<'_>, movement: u32) -> f64 {
         behind += share * wanting(world, state, after);
         all += share;
     }
-    let lanes = lanes_of(world, movement).count() as f64;
+    let lanes = world.lanes_before(movement).count() as f64;
     lanes * (upstream - if all > 0.0 { behind / all } else { 0.0 })
 }
 
 /// Vehicles before a movement that will take it.
 fn wanting(world: &World, state: Shown<'_>, movement: u32) -> f64 {
     let will = |lane| world.on(state, lane).filter(|&(_, this)| world.next_movement(this) == Some(movement));
-    lanes_of(world, movement).map(|lane| will(lane).count()).sum::<usize>() as f64
+    world.lanes_before(movement).map(|lane| will(lane).count()).sum::<usize>() as f64
 }
 
 /// Efficient pressure, unless enough vehicles are about to use the green that is shown.
@@ -152,7 +186,7 @@ impl Choose for AdvancedPressure {
             let runs = world.on(state, lane).filter(|(_, this)| this.halted == 0);
             runs.filter(|(_, this)| world.to_line_m(state, lane, this) <= self.sensor_m.get()).count()
         };
-        let lanes = world.movements_of_green(crossing, shown).flat_map(|movement| lanes_of(world, movement));
+        let lanes = world.movements_of_green(crossing, shown).flat_map(|movement| world.lanes_before(movement));
         let demand = self.weight.get() * lanes.map(running).sum::<usize>() as f64;
         if demand >= most { shown } else { green }
     }

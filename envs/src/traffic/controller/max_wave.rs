@@ -1,6 +1,8 @@
 use super::{Choose, best, greens, positive, seconds};
 use crate::traffic::state::Shown;
+use crate::traffic::twin;
 use crate::traffic::world::World;
+use isonomy_engine::gpu::RuleTwin;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,4 +49,20 @@ impl Choose for MaxWave {
         let score = |green: u32| world.lanes_of_green(crossing, green).map(near).sum::<usize>() as f64;
         best(greens(world, crossing), score).map_or(light.green, |(green, _)| green)
     }
+
+    fn twin(&self, world: &World) -> Result<RuleTwin, String> {
+        let within = twin::within("counted_within_s", world, self.sensor_m.get());
+        Ok(twin::best(&format!("{within}{BY_WAVE}"), self.min_green_s.get(), false))
+    }
 }
+
+/// The vehicles that a green counts on a device.
+const BY_WAVE: &str = "fn score_of(green: u32, shown: bool) -> i32 {
+    var sum = 0u;
+    for (var at = greens[green].lanes_at; at < greens[green].lanes_end; at++) {
+        let lane = numbers[at];
+        sum += near(lane, counted_within_s(streets[lane].limit));
+    }
+    return i32(sum);
+}
+";

@@ -21,6 +21,7 @@ pub use webster::Webster;
 use super::state::Shown;
 use super::world::World;
 use super::{Traffic, host::Everywhere, host::Streets};
+use isonomy_engine::gpu::RuleTwin;
 use isonomy_engine::lane_controllers;
 use isonomy_engine::lanes::LaneRule;
 use isonomy_engine::quantity::{NonNegative, Positive};
@@ -29,6 +30,11 @@ use isonomy_engine::quantity::{NonNegative, Positive};
 pub trait Choose: std::fmt::Debug + Send + Sync {
     /// The green that the crossing shall show until the next decision.
     fn choose(&self, world: &World, state: Shown<'_>, crossing: usize) -> u32;
+
+    /// The same rule on a device that moves queues, or the reason why there is none.
+    fn twin(&self, _world: &World) -> Result<RuleTwin, String> {
+        Err("this rule has no WGSL twin".to_owned())
+    }
 }
 
 fn seconds(constant: f64) -> NonNegative {

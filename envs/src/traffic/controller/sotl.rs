@@ -1,6 +1,9 @@
 use super::{Choose, greens, seconds};
 use crate::traffic::state::Shown;
+use crate::traffic::twin;
 use crate::traffic::world::World;
+use crate::wgsl::Constants;
+use isonomy_engine::gpu::RuleTwin;
 use isonomy_engine::quantity::NonNegative;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,4 +57,33 @@ impl Choose for Sotl {
         let next = (at_green <= self.few && at_red > self.many) || (at_green == 0 && at_red > 0);
         if next { (light.green + 1) % greens(world, crossing).end } else { light.green }
     }
+
+    fn twin(&self, _: &World) -> Result<RuleTwin, String> {
+        let mut named = Constants::default();
+        named.real("LEAST_GREEN_S", twin::at_least(self.min_green_s.get()));
+        named.whole("FEW", self.few as usize);
+        named.whole("MANY", self.many as usize);
+        Ok(twin::rule(&format!("{}{BY_WAITING}", named.0)))
+    }
 }
+
+/// The rule on a device.
+const BY_WAITING: &str = "fn choose(crossing: u32) -> u32 {
+    let light = get_lights(crossing);
+    if light.since_s < LEAST_GREEN_S {
+        return light.green;
+    }
+    var all = 0u;
+    for (var at = crossings[crossing].incoming_at; at < crossings[crossing].incoming_end; at++) {
+        all += get_chains_waiting(numbers[at]);
+    }
+    var at_green = 0u;
+    let freed = greens[crossings[crossing].green + light.green];
+    for (var at = freed.lanes_at; at < freed.lanes_end; at++) {
+        at_green += get_chains_waiting(numbers[at]);
+    }
+    let at_red = all - at_green;
+    let next = (at_green <= FEW && at_red > MANY) || (at_green == 0u && at_red > 0u);
+    return select(light.green, (light.green + 1u) % green_count(crossing), next);
+}
+";

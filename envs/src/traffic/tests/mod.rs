@@ -13,7 +13,7 @@ use super::controller::Choose;
 use super::network::cityflow::{flows, roadnet};
 use super::network::demand::Clock;
 use super::signal::Changes;
-use super::state::{Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
+use super::state::{BLOCK, Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
 use super::world::World;
 use bytemuck::Zeroable;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ impl Lane {
         let mut lane = Lane {
             vehicles: vec![Vehicle::zeroed(); world.demand.departures.len()],
             chains: vec![Chain::zeroed(); world.network.ways()],
-            occupied: vec![Occupied(0); world.network.ways().div_ceil(64)],
+            occupied: vec![Occupied(0); world.network.ways().div_ceil(BLOCK)],
             lights: vec![Light::zeroed(); world.network.crossings.len()],
             passages: vec![Passage::zeroed(); world.network.movements.len()],
             choices: vec![Choosing::zeroed(); world.choices()],
