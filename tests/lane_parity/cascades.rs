@@ -1,9 +1,9 @@
 //! Training runs: skills and what they are measured by, in expectation and drawn.
 
 use super::both;
-use super::every::{device, file};
+use super::every::{device, file, with};
 use isonomy::engine::columns::column;
-use isonomy::engine::run::Run;
+use isonomy::engine::run::{Means, Run};
 use isonomy::envs::reasoning::cascade_sim::Skill;
 
 /// A field of `CascadeSim`.

@@ -1,7 +1,7 @@
 //! Cars: what everyone was given, by every rule and projection.
 
-use super::both;
 use super::every::{device, file, with};
+use super::{both, controller};
 use isonomy::engine::columns::column;
 use isonomy::engine::run::{Means, Run};
 use isonomy::engine::sim::Sim;
@@ -85,10 +85,6 @@ const RULES: [&str; 15] = [
     r#"{"EqualShares": ()}"#,
     r#"{"EqualProgress": ()}"#,
 ];
-
-fn controller(rule: &str) -> String {
-    format!("controller={rule}")
-}
 
 #[test]
 fn the_real_day_by_every_rule() {

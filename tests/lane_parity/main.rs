@@ -21,3 +21,8 @@ fn both(path: &Path, sets: &[&str], device: &'static Device) -> [Run; 2] {
         Run::new(scenario, Means { threads: 2, device }).unwrap_or_else(|error| panic!("{sets:?}: {error}"))
     })
 }
+
+/// What lets a rule act.
+fn controller(rule: &str) -> String {
+    format!("controller={rule}")
+}

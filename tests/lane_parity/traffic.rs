@@ -1,7 +1,7 @@
 //! Traffic: where every vehicle is, to the bit.
 
-use super::both;
 use super::every::{device, file, with};
+use super::{both, controller};
 use isonomy::engine::columns::{Column, column};
 use isonomy::engine::network::{Activation, Mlp};
 use isonomy::engine::policy::{Head, NetworkPolicy, PolicyRef};
