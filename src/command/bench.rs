@@ -6,7 +6,7 @@ use crate::table::Table;
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use isonomy_engine::record::{RecordError, Trials, comparison};
-use isonomy_engine::suite::{self, Agreement, Plan, Ranking, Spread, Trial, Watch};
+use isonomy_engine::suite::{self, Agreement, Cell, Plan, Ranking, Spread, Trial, Watch};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::num::NonZeroUsize;
@@ -217,14 +217,34 @@ fn published(plan: &Plan, cell: usize, column: usize) -> Option<&str> {
     (!text.is_empty()).then_some(text.as_str())
 }
 
+/// What stands above the columns of grids, and the paths whose values stand below: axes of different runs share a column where
+/// they have the same heading.
+fn headings(plan: &Plan) -> Vec<(&str, Vec<&str>)> {
+    let together = |one: &str, other: &str| {
+        let has = |cell: &Cell, path: &str| cell.value(path).is_some();
+        plan.cells.iter().any(|cell| has(cell, one) && has(cell, other))
+    };
+    let mut headings: Vec<(&str, Vec<&str>)> = Vec::new();
+    for axis in plan.axes() {
+        let fits = |(title, paths): &&mut (&str, Vec<&str>)| {
+            *title == axis.title() && !paths.iter().any(|path| together(path, &axis.path))
+        };
+        match headings.iter_mut().find(fits) {
+            Some((_, paths)) => paths.push(&axis.path),
+            None => headings.push((axis.title(), vec![&axis.path])),
+        }
+    }
+    headings
+}
+
 /// Heading and rows, as text. `summary` tells what a cell says of the values of all seeds.
 fn cells(plan: &Plan, trials: &[Trial], summary: fn(&[f64]) -> String) -> Vec<Vec<String>> {
     let suite = &plan.suite;
     let told = |column: usize| (0..plan.cells.len()).any(|cell| published(plan, cell, column).is_some());
     let columns: Vec<(usize, bool)> = (0..suite.columns.len()).map(|column| (column, told(column))).collect();
-    let axes = plan.axes();
+    let axes = headings(plan);
     let mut heading = vec!["method".to_owned()];
-    heading.extend(axes.iter().map(|axis| axis.title().to_owned()));
+    heading.extend(axes.iter().map(|(title, _)| (*title).to_owned()));
     for (column, told) in &columns {
         heading.push(suite.columns[*column].title().to_owned());
         heading.extend(told.then(|| "published".to_owned()));
@@ -235,7 +255,8 @@ fn cells(plan: &Plan, trials: &[Trial], summary: fn(&[f64]) -> String) -> Vec<Ve
         // A method none of whose runs came to an end has a row only where there is a reason to tell.
         if done(trials, cell).next().is_some() {
             let mut row = vec![plan.method(cell).name.clone()];
-            row.extend(axes.iter().map(|axis| plan.cells[cell].value(&axis.path).unwrap_or_default().to_owned()));
+            let value = |paths: &Vec<&str>| paths.iter().find_map(|path| plan.cells[cell].value(path));
+            row.extend(axes.iter().map(|(_, paths)| value(paths).unwrap_or_default().to_owned()));
             for (column, told) in &columns {
                 row.push(summary(&values(trials, cell, *column)));
                 row.extend(told.then(|| published(plan, cell, *column).unwrap_or_default().to_owned()));
