@@ -14,7 +14,7 @@ fn a_training_run_tells_its_gain_with_an_interval() {
     let mut run = run(scenario, 2);
     let iteration = run.next_iteration().expect("the processor cannot fail").expect("there is one");
     let earnings = iteration.training.as_ref().expect("an episode has ended");
-    let (lanes, agents) = (3, 20);
+    let (lanes, agents) = (3, 2);
     // Sums are [tasks, lanes, agents]; the second task is the gain.
     let gain: Vec<f64> = earnings.sums[lanes * agents..]
         .chunks_exact(agents)

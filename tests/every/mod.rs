@@ -59,7 +59,8 @@ pub fn with(file: &Path, sets: &[&str]) -> Loaded {
 }
 
 /// What makes a training run of minutes one of milliseconds.
-const TINY: [&str; 8] = [
+const TINY: [&str; 9] = [
+    "domains=[(domain: \"bool\", level: 2, share: 0.75), (domain: \"rev\", level: 2, share: 0.25)]",
     "steps=2",
     "prompts=4",
     "responses=2",

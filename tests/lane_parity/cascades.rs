@@ -24,6 +24,9 @@ fn cascade_measures(name: &str, sets: &[&str]) -> f64 {
     for ((measure, mine), (_, theirs)) in mine.measures.iter().zip(&theirs.measures) {
         let part = (mine - theirs).abs() / mine.abs().max(1.0);
         assert!(part.is_finite(), "{name} {sets:?}: {measure} {mine} and {theirs}");
+        if part > 1e-5 {
+            eprintln!("{name} {sets:?}: {measure} {mine} and {theirs}");
+        }
         apart = apart.max(part);
     }
     for (mine, theirs) in mine.sums.iter().zip(&theirs.sums) {

@@ -330,6 +330,11 @@ fn note_choices(thread: u32) {
 // One decision.
 fn advance(at: At) {
     let begun = tally[0].steps;
+    if at.thread == 0u {
+        atomicStore(&finished, 0u);
+        atomicStore(&travelled, 0u);
+        atomicStore(&updates, 0u);
+    }
     for (var lane = at.thread; lane < CHAINS; lane += WIDTH) {
         set_chains_seen(lane, get_chains_vehicles(lane));
         set_chains_waited(lane, 0u);
@@ -361,9 +366,9 @@ fn advance(at: At) {
     tidy(at.thread);
     if at.thread == 0u {
         tally[0].steps = begun + DECISION_STEPS;
-        tally[0].finished += atomicExchange(&finished, 0u);
-        tally[0].travelled += atomicExchange(&travelled, 0u);
-        tally[0].updates += atomicExchange(&updates, 0u);
+        tally[0].finished += atomicLoad(&finished);
+        tally[0].travelled += atomicLoad(&travelled);
+        tally[0].updates += atomicLoad(&updates);
         tally[0].noise = noise_of_decision();
     }
     lane_barrier();
