@@ -137,7 +137,7 @@ fn again(rows: &[Vec<f64>], draw: u64) -> Vec<f64> {
     let mut words = vec![0; seeds];
     Key::new(0, Phase::Evaluation, Purpose::Learner).fill(draw, 0, &mut words);
     let mean = |values: &Vec<f64>| {
-        let pick = |word: &u32| values[(u64::from(*word) * values.len() as u64 >> 32) as usize];
+        let pick = |word: &u32| values[((u64::from(*word) * values.len() as u64) >> 32) as usize];
         words.iter().map(pick).sum::<f64>() / seeds as f64
     };
     rows.iter().map(mean).collect()

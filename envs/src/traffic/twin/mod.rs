@@ -529,7 +529,7 @@ mod tests {
 
     #[test]
     fn numbers_of_32_bits_on_either_side() {
-        for number in [0.1, 12.3, 1.0 / 3.0, 4999.999_999_9] {
+        for number in [0.1, 12.3, 1.0 / 3.0, 4_999.999_999_9] {
             let (below, above) = (at_most(number) as f32, at_least(number) as f32);
             assert!(f64::from(below) < number && number < f64::from(above) && below.next_up() == above, "{number}");
         }
