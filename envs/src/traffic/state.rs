@@ -148,7 +148,7 @@ pub struct State<'s> {
     pub vehicles: &'s mut [Vehicle],
     /// One per way.
     pub chains: &'s mut [Chain],
-    /// One per [`BLOCK`] ways.
+    /// One per 32 ways.
     pub occupied: &'s mut [Occupied],
     /// One per crossing.
     pub lights: &'s mut [Light],
