@@ -1,5 +1,6 @@
 //! Named constants in WGSL: what twins know of the scenario that they are for.
 
+use isonomy_engine::gpu::{constants, real_constants};
 use std::fmt::Write;
 
 /// Constants, one a line.
@@ -8,15 +9,15 @@ pub(crate) struct Constants(pub(crate) String);
 
 impl Constants {
     pub(crate) fn whole(&mut self, name: &str, value: usize) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "const {name} = {value}u;");
+        self.0.push_str(&constants(&[(name, value as u32)]));
     }
 
     pub(crate) fn real(&mut self, name: &str, value: f64) {
-        let _ = writeln!(self.0, "const {name} = f32({:e});", value as f32);
+        self.0.push_str(&real_constants(&[(name, value)]));
     }
 
     pub(crate) fn flag(&mut self, name: &str, value: bool) {
+        // Writing to a string cannot fail.
         let _ = writeln!(self.0, "const {name} = {value};");
     }
 
