@@ -167,6 +167,20 @@ fn mistakes_are_told_where_they_are() {
 }
 
 #[test]
+fn a_value_may_be_set_in_every_run() {
+    let axis = r#"grid: [(path: "iterations", values: [6, 7])]"#;
+    let bench = Bench::new(&SUITE.replace(r#"published: ["0, 0", "", "21 | 22"],"#, axis));
+    let text = bench.prints(&["--format", "json", "--seeds", "1", "--set", "iterations=20"]);
+    let rows: Value = serde_json::from_str(&text).expect("JSON");
+    // Over what a run says itself, and under what a grid does.
+    let last = |row: usize| &rows[row]["metrics"][0]["at"];
+    assert_eq!([last(0), last(1), last(2), last(3)], [6, 7, 20, 20]);
+    assert!(rows[2]["metrics"][2]["mean"].is_number(), "ten iterations without: {text}");
+    assert_eq!(rows[2]["sets"][2], "iterations=20");
+    bench.complains(&["--set", "iteratons=3"], &["--set:1:1: ", "did you mean `iterations`?"]);
+}
+
+#[test]
 fn check_knows_suites() {
     let output = Bench::new(SUITE).command(&["check", "."]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");

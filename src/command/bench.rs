@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// How to print the result
     #[arg(long, value_enum, default_value = "table")]
     format: Layout,
+    /// Changes a value of every run, PATH=VALUE, as in `isonomy run`; what a grid sets stays
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
     /// Uses only so many of the suite's seeds, the first ones
     #[arg(long, value_name = "N")]
     seeds: Option<NonZeroUsize>,
@@ -44,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
     /// Goes on with an interrupted suite; takes it from its folder
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["suite", "seeds", "record"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["suite", "sets", "seeds", "record"])]
     resume: Option<PathBuf>,
 }
 
@@ -63,15 +66,15 @@ enum Layout {
     Html,
 }
 
-/// The same with nothing but a suite, for whoever asks to run one.
-pub(super) fn whole(suite: PathBuf, format: Format) -> Result<Outcome, Failure> {
+/// The same with all else as it is by itself, for whoever asks to run a suite.
+pub(super) fn whole(suite: PathBuf, sets: Vec<String>, format: Format) -> Result<Outcome, Failure> {
     let format = match format {
         Format::Table => Layout::Table,
         Format::Json => Layout::Json,
         Format::Csv => Layout::Csv,
     };
     let suite = Some(suite);
-    bench(Args { suite, format, seeds: None, threads: None, out: None, record: None, resume: None })
+    bench(Args { suite, format, sets, seeds: None, threads: None, out: None, record: None, resume: None })
 }
 
 pub(super) fn bench(args: Args) -> Result<Outcome, Failure> {
@@ -116,7 +119,7 @@ fn begin(args: &Args) -> Result<Option<Begun>, Failure> {
         return Ok(Some(Begun { plan, trials, folder: Some(folder) }));
     }
     let file = args.suite.clone().unwrap_or_default();
-    let mut plan = match suite::load(&file) {
+    let mut plan = match suite::load(&file, &args.sets) {
         Ok(plan) => plan,
         Err(problems) => {
             eprintln!("{problems}");
@@ -327,9 +330,10 @@ fn objects(plan: &Plan, trials: &[Trial]) -> Value {
         };
         let failed = |(trial, reason): (&Trial, &String)| json!({"seed": trial.seed, "reason": reason});
         let method = plan.method(cell);
+        let sets = [&method.sets[..], &plan.sets].concat();
         let grid = plan.cells[cell].settings.iter().map(|setting| (setting.path.clone(), json!(setting.name)));
         json!({
-            "name": method.name, "scenario": method.scenario, "sets": method.sets,
+            "name": method.name, "scenario": method.scenario, "sets": sets,
             "grid": grid.collect::<Map<_, _>>(),
             "seeds": done(trials, cell).map(|(trial, _)| trial.seed).collect::<Vec<_>>(),
             "metrics": (0..suite.columns.len()).map(metric).collect::<Vec<_>>(),

@@ -23,7 +23,7 @@ pub(super) fn check(args: Args) -> Result<Outcome, Failure> {
     let mut bad = 0;
     for file in &files {
         let outcome = match suite::is_suite(file) {
-            true => suite::load(file).map(|_| ()),
+            true => suite::load(file, &args.sets).map(|_| ()),
             false => scenario::load(file, &args.sets).map(|_| ()),
         };
         match outcome {

@@ -96,14 +96,15 @@ pub(super) fn run(args: Args) -> Result<Outcome, Failure> {
 
 /// A suite is many runs: it is benched as it stands, and writes no folder.
 fn run_suite(file: &Path, args: &Args) -> Result<Outcome, Failure> {
-    let changed = !args.sets.is_empty() || args.seed.is_some() || args.lanes.is_some() || args.out.is_some();
+    let changed = args.seed.is_some() || args.lanes.is_some() || args.out.is_some();
     if changed {
         let file = file.display();
-        return Err(
-            format!("{file} is a suite, whose runs say themselves what they set: use `isonomy bench {file}`").into()
-        );
+        return Err(format!(
+            "{file} is a suite, which names its seeds and writes no run folder: leave out --seed, --lanes and --out"
+        )
+        .into());
     }
-    bench::whole(file.to_owned(), args.format)
+    bench::whole(file.to_owned(), args.sets.clone(), args.format)
 }
 
 /// A new run in a new folder; none where the scenario has problems, which have been reported.

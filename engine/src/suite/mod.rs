@@ -123,6 +123,8 @@ pub struct Plan {
     pub seeds: Vec<u64>,
     /// All points of the grids of all runs.
     pub cells: Vec<Cell>,
+    /// `PATH=VALUE` for every run, beside what the suite says.
+    pub sets: Vec<String>,
     /// The suite's text.
     text: String,
     /// For each cell.
@@ -146,6 +148,8 @@ pub(crate) struct Kept {
     suite: String,
     seeds: Vec<u64>,
     cells: Vec<Cell>,
+    #[serde(default)]
+    sets: Vec<String>,
     /// For each cell.
     scenarios: Vec<String>,
 }
@@ -177,8 +181,9 @@ pub fn is_suite(file: &Path) -> bool {
     Written::open(file).is_ok_and(|written| written.kind() == Some("Suite"))
 }
 
-/// Reads a suite and all its scenarios. Makes one small iteration of every run to learn which metrics there are.
-pub fn load(file: &Path) -> Result<Plan, Diagnostics> {
+/// Reads a suite and all its scenarios, each with `sets` (`PATH=VALUE`) after what its run sets and before what its grid
+/// does. Makes one small iteration of every run to learn which metrics there are.
+pub fn load(file: &Path, sets: &[String]) -> Result<Plan, Diagnostics> {
     let written = Written::open(file)?;
     let suite: Suite = written.value()?;
     let mut found: Vec<Diagnostic> = Vec::new();
@@ -191,7 +196,7 @@ pub fn load(file: &Path) -> Result<Plan, Diagnostics> {
     let (mut cells, mut loaded) = (Vec::new(), Vec::new());
     for (index, method) in suite.runs.iter().enumerate().filter(|(_, method)| method.grid_problems().is_empty()) {
         for cell in method.cells(index) {
-            match method.load(written.folder(), &cell) {
+            match method.load(written.folder(), &cell, sets) {
                 Ok(one) => loaded.push(one),
                 Err(refused) => refused.into_iter().for_each(|one| {
                     note(one.unwrap_or_else(|problem| written.diagnose(problem.under(&format!("runs[{index}]")))));
@@ -208,7 +213,8 @@ pub fn load(file: &Path) -> Result<Plan, Diagnostics> {
         return Err(Diagnostics(found));
     }
     let (seeds, text) = (suite.seeds.clone(), written.text().to_owned());
-    Ok(Plan { suite, seeds, cells, text, ready: loaded.into_iter().map(Ready::from).collect() })
+    let ready = loaded.into_iter().map(Ready::from).collect();
+    Ok(Plan { suite, seeds, cells, sets: sets.to_vec(), text, ready })
 }
 
 impl From<Loaded> for Ready {
@@ -325,23 +331,27 @@ impl Suite {
 
 impl Method {
     /// The scenario, or what is wrong: problems are the suite's, diagnostics those of scenario files.
-    fn load(&self, folder: &Path, cell: &Cell) -> Result<Loaded, Vec<Result<Diagnostic, Problem>>> {
+    fn load(&self, folder: &Path, cell: &Cell, common: &[String]) -> Result<Loaded, Vec<Result<Diagnostic, Problem>>> {
         let file = folder.join(&self.scenario);
         if !file.exists() {
             let help = format!("it is looked for at {}", file.display());
             return Err(vec![Err(Problem::at("scenario", "there is no such file").help(help))]);
         }
-        let mut sets = self.sets.clone();
+        let mut sets = [&self.sets, common].concat();
         sets.extend(cell.settings.iter().map(|setting| format!("{}={}", setting.path, setting.value)));
         let place = |diagnostic: Diagnostic| {
             let own = (diagnostic.file == "--set").then_some(diagnostic.source_line.as_ref()).flatten();
             match own.and_then(|line| sets.iter().position(|set| set.lines().any(|one| one == line))) {
-                Some(index) => {
-                    let path = self.place(index, cell, &diagnostic);
+                Some(index) if index < self.sets.len() => {
+                    let Diagnostic { message, help, .. } = diagnostic;
+                    Err(Problem { path: format!("sets[{index}]"), message, help })
+                }
+                Some(index) if index >= self.sets.len() + common.len() => {
+                    let path = self.place(index - self.sets.len() - common.len(), cell, &diagnostic);
                     let Diagnostic { message, help, .. } = diagnostic;
                     Err(Problem { path, message, help })
                 }
-                None => Ok(diagnostic),
+                _ => Ok(diagnostic),
             }
         };
         scenario::load(&file, &sets).map_err(|Diagnostics(found)| found.into_iter().map(place).collect())
@@ -349,9 +359,8 @@ impl Method {
 }
 
 impl Method {
-    /// Where what was set as number `index`, and is wrong, is written.
-    fn place(&self, index: usize, cell: &Cell, wrong: &Diagnostic) -> String {
-        let Some(axis) = index.checked_sub(self.sets.len()) else { return format!("sets[{index}]") };
+    /// Where what is set by this axis of the grid, and is wrong, is written.
+    fn place(&self, axis: usize, cell: &Cell, wrong: &Diagnostic) -> String {
         let Axis { path, values, .. } = &self.grid[axis];
         if wrong.line == 1 && wrong.column <= path.chars().count() {
             return format!("grid[{axis}].path");
@@ -437,6 +446,7 @@ impl Plan {
             suite: self.text.clone(),
             seeds: self.seeds.clone(),
             cells: self.cells.clone(),
+            sets: self.sets.clone(),
             scenarios: self.ready.iter().map(|ready| ready.text.clone()).collect(),
         }
     }
@@ -451,6 +461,6 @@ impl Plan {
         }
         let ready = |text: String| Ok(Ready::from(Loaded { scenario: again(&text)?, text }));
         let ready = kept.scenarios.into_iter().map(ready).collect::<Result<_, String>>()?;
-        Ok(Plan { suite, seeds: kept.seeds, cells: kept.cells, text: kept.suite, ready })
+        Ok(Plan { suite, seeds: kept.seeds, cells: kept.cells, sets: kept.sets, text: kept.suite, ready })
     }
 }
