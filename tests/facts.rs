@@ -296,7 +296,7 @@ fn a_fairness_reward_changes_what_is_learned() {
 #[test]
 fn pairs_that_learn_with_a_central_critic_trust_each_other() {
     // Two agents who each look for their own best settle for 7 of 8 (Rashid et al. 2018, arXiv 1803.11485).
-    for name in ["two_step_game/mappo.ron", "two_step_game/coma.ron"] {
+    for name in ["two_step_game/mappo.ron", "two_step_game/coma.ron", "two_step_game/advanced_coma_exact.ron"] {
         let mut run = run(with(&file(name), &[]).scenario, 1);
         let mut last = None;
         while let Some(iteration) = run.next_iteration().expect("the processor cannot fail") {

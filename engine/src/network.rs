@@ -18,14 +18,16 @@ pub enum Activation {
     Relu,
 }
 
-/// Layers of weights, the last of which is linear.
+/// Layers of weights, the last of which is linear; or several networks of one shape side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mlp {
     /// Inputs, units of each hidden layer, outputs.
     pub sizes: Vec<usize>,
     /// Between the layers.
     pub activation: Activation,
-    /// For every layer its weights `[inputs, outputs]` and then its biases `[outputs]`.
+    /// Networks with weights of their own: row `r` of an input goes through number `r % copies`.
+    pub copies: usize,
+    /// For every copy and layer its weights `[inputs, outputs]` and then its biases `[outputs]`.
     pub weights: Vec<f32>,
 }
 
@@ -42,12 +44,18 @@ impl Mlp {
     /// Weights drawn from a normal distribution of variance `gain² / inputs` (LeCun et al. 1998), biases zero. The last
     /// layer's gain is `last`: a small one begins with outputs near zero.
     pub fn new(sizes: Vec<usize>, activation: Activation, last: f32, seed: u64, stream: u64) -> Mlp {
+        Mlp::several(1, sizes, activation, last, seed, stream)
+    }
+
+    /// As many networks as `copies`, each begun with numbers of its own.
+    pub fn several(copies: usize, sizes: Vec<usize>, activation: Activation, last: f32, seed: u64, stream: u64) -> Mlp {
         let key = Key::new(seed, Phase::Training, Purpose::Learner);
-        let total = sizes.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum();
-        let mut words = vec![0; 2 * total];
+        let total: usize = sizes.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum();
+        let mut words = vec![0; 2 * copies * total];
         key.fill(stream, 0, &mut words);
-        let mut weights = Vec::with_capacity(total);
-        for (layer, pair) in sizes.windows(2).enumerate() {
+        let mut weights = Vec::with_capacity(copies * total);
+        let layers = || sizes.windows(2).enumerate();
+        for (layer, pair) in (0..copies).flat_map(|_| layers()) {
             let gain = match activation {
                 _ if layer + 2 == sizes.len() => last,
                 Activation::Tanh => 1.0,
@@ -60,7 +68,7 @@ impl Mlp {
             }
             weights.extend(std::iter::repeat_n(0.0, pair[1]));
         }
-        Mlp { sizes, activation, weights }
+        Mlp { sizes, activation, copies, weights }
     }
 
     /// Numbers that go in.
@@ -73,6 +81,11 @@ impl Mlp {
         self.sizes[self.sizes.len() - 1]
     }
 
+    /// Rows that go through the same weights at once, of so many.
+    fn together(&self, rows: usize) -> usize {
+        if self.copies == 1 { rows.max(1) } else { 1 }
+    }
+
     /// The outputs `[rows, outputs]` for `input`, `[rows, inputs]`.
     pub fn forward<'t>(&self, input: &[f32], trace: &'t mut Trace) -> &'t [f32] {
         let rows = input.len() / self.inputs();
@@ -80,15 +93,19 @@ impl Mlp {
         trace.layers.resize_with(self.sizes.len(), Vec::new);
         trace.layers[0].clear();
         trace.layers[0].extend_from_slice(input);
-        let mut weights = &self.weights[..];
+        let (together, one) = (self.together(rows), self.weights.len() / self.copies);
+        let mut at = 0;
         for (layer, pair) in self.sizes.windows(2).enumerate() {
-            let (matrix, rest) = weights.split_at(pair[0] * pair[1]);
-            let (bias, rest) = rest.split_at(pair[1]);
-            weights = rest;
             let (before, after) = trace.layers.split_at_mut(layer + 1);
             let (from, to) = (&before[layer], &mut after[0]);
             to.resize(rows * pair[1], 0.0);
-            affine(matrix, bias, from, to);
+            let parts = from.chunks(together * pair[0]).zip(to.chunks_mut(together * pair[1]));
+            for (part, (from, to)) in parts.enumerate() {
+                let own = &self.weights[part % self.copies * one + at..][..(pair[0] + 1) * pair[1]];
+                let (matrix, bias) = own.split_at(pair[0] * pair[1]);
+                affine(matrix, bias, from, to);
+            }
+            at += (pair[0] + 1) * pair[1];
             if layer + 2 < self.sizes.len() {
                 activate(self.activation, to);
             }
@@ -99,18 +116,27 @@ impl Mlp {
     /// Adds to `gradient` the derivative of a loss by every weight, given that by every output, `[rows, outputs]`, of the
     /// rows that `trace` was left by.
     pub fn backward(&self, slope: &[f32], trace: &mut Trace, gradient: &mut [f32]) {
-        let mut end = self.weights.len();
+        let (together, one) = (self.together(trace.rows), self.weights.len() / self.copies);
+        let mut end = one;
         trace.slopes[0].clear();
         trace.slopes[0].extend_from_slice(slope);
         for (layer, pair) in self.sizes.windows(2).enumerate().rev() {
             let (inputs, outputs) = (pair[0], pair[1]);
             let start = end - (inputs + 1) * outputs;
             let [slope, before] = &mut trace.slopes;
-            let (matrix, bias) = gradient[start..end].split_at_mut(inputs * outputs);
-            accumulate(&trace.layers[layer], slope, matrix, bias);
+            let parts = trace.layers[layer].chunks(together * inputs).zip(slope.chunks(together * outputs));
+            for (part, (from, slope)) in parts.enumerate() {
+                let own = &mut gradient[part % self.copies * one..][start..end];
+                let (matrix, bias) = own.split_at_mut(inputs * outputs);
+                accumulate(from, slope, matrix, bias);
+            }
             if layer > 0 {
                 before.resize(trace.rows * inputs, 0.0);
-                pull(&self.weights[start..start + inputs * outputs], slope, before, outputs);
+                let parts = before.chunks_mut(together * inputs).zip(slope.chunks(together * outputs));
+                for (part, (before, slope)) in parts.enumerate() {
+                    let own = &self.weights[part % self.copies * one..][start..start + inputs * outputs];
+                    pull(own, slope, before, outputs);
+                }
                 slopes(self.activation, &trace.layers[layer], before);
             }
             trace.slopes.swap(0, 1);
@@ -277,6 +303,30 @@ mod tests {
         for row in 0..100 {
             assert_eq!(net.forward(&input[4 * row..4 * row + 4], &mut other), &all[3 * row..3 * row + 3]);
         }
+    }
+
+    #[test]
+    fn networks_side_by_side_are_each_by_itself() {
+        let sizes = vec![3, 18, 2];
+        let several = Mlp::several(4, sizes.clone(), Activation::Tanh, 1.0, 7, 0);
+        let one = several.weights.len() / 4;
+        let input: Vec<f32> = (0..3 * 12).map(|i| (i as f32 * 0.37).sin()).collect();
+        let slope: Vec<f32> = (0..2 * 12).map(|i| (i as f32 * 0.71).cos()).collect();
+        let (mut trace, mut gradient) = (Trace::default(), vec![0.0; several.weights.len()]);
+        let outputs = several.forward(&input, &mut trace).to_vec();
+        several.backward(&slope, &mut trace, &mut gradient);
+        for copy in 0..4 {
+            let of = |all: &[f32], width: usize| -> Vec<f32> {
+                all.chunks(width).skip(copy).step_by(4).flatten().copied().collect()
+            };
+            let weights = several.weights[copy * one..][..one].to_vec();
+            let single = Mlp { sizes: sizes.clone(), activation: Activation::Tanh, copies: 1, weights };
+            let (mut trace, mut own) = (Trace::default(), vec![0.0; one]);
+            assert_eq!(single.forward(&of(&input, 3), &mut trace), of(&outputs, 2));
+            single.backward(&of(&slope, 2), &mut trace, &mut own);
+            assert_eq!(own, gradient[copy * one..][..one]);
+        }
+        assert_ne!(several.weights[..one], several.weights[one..2 * one]);
     }
 
     #[test]

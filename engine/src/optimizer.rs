@@ -33,6 +33,8 @@ pub struct Needs {
     pub model: bool,
     /// A policy that is a network, not a table.
     pub network: bool,
+    /// A policy with parameters of its own for every agent.
+    pub separate: bool,
     /// The signal that one model predicts for all agents.
     pub public: bool,
     /// Whole episodes in every rollout: a horizon that is a multiple of the time limit.

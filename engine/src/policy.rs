@@ -18,6 +18,11 @@ pub trait Policy: std::fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether every agent of a lane has parameters of its own.
+    fn is_separate(&self) -> bool {
+        false
+    }
+
     /// What in this environment makes no sense.
     fn check(&self, _spec: &Spec) -> Vec<Problem> {
         Vec::new()
@@ -29,7 +34,7 @@ pub trait Policy: std::fmt::Debug + Send + Sync {
 pub enum ParametricPolicy {
     /// A distribution for every cell.
     Table(TabularPolicy),
-    /// A network for all agents.
+    /// A network for all agents, or one for each.
     Network(NetworkPolicy),
 }
 
@@ -65,7 +70,7 @@ impl From<TabularPolicy> for ParametricPolicy {
 pub enum PolicyRef<'a> {
     /// A distribution for every cell.
     Table(&'a TabularPolicy),
-    /// A network for all agents.
+    /// A network for all agents, or one for each.
     Network(&'a NetworkPolicy),
 }
 
@@ -85,10 +90,11 @@ impl<'a> From<&'a TabularPolicy> for PolicyRef<'a> {
     }
 }
 
-/// A network that all agents of all groups share: what an agent sees goes in, a distribution over its actions comes out.
+/// A network that all agents of all groups share, or one for each agent of a lane: what an agent sees goes in, a distribution over
+/// its actions comes out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkPolicy {
-    /// From the features to logits, or to the mean of the action.
+    /// From the features to logits, or to the mean of the action. One copy, or as many as a lane has agents.
     pub net: Mlp,
     /// What the outputs mean.
     pub head: Head,

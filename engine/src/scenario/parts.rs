@@ -159,6 +159,13 @@ impl<'a> Parts<'a> {
             let message = format!("{name} improves {improves}, and {} is {is}", policy.typetag_name());
             problems.push(Problem::at("optimizer", message).help("`isonomy list optimizers` shows the others"));
         }
+        if needs.separate
+            && spec.agents() > 1
+            && let Some(policy) = self.policy.read().filter(|policy| policy.is_network() && !policy.is_separate())
+        {
+            let message = format!("{name} teaches every agent by itself, and all share this {}", policy.typetag_name());
+            problems.push(Problem::at("policy", message).help("give the policy `separate: true`"));
+        }
         if self.fairness.given() && !needs.trajectory {
             let message = format!("fairness rewards rewrite rollouts, and {name} does not learn from them here");
             let help = "use an optimizer that learns from rollouts, or remove the fairness rewards";

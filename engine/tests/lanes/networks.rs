@@ -130,6 +130,8 @@ fn nets(outputs: usize, head: Head) -> Vec<NetworkPolicy> {
             sizes.push(outputs);
             policies.push(NetworkPolicy { net: Mlp::new(sizes, activation, 2.0, 3, 0), head, identities });
         }
+        let sizes = [&[SIZE][..], &hidden, &[outputs]].concat();
+        policies.push(NetworkPolicy { net: Mlp::several(AGENTS, sizes, activation, 2.0, 4, 0), head, identities: 0 });
     }
     policies
 }

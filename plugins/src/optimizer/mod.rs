@@ -6,7 +6,7 @@ mod policy_gradient;
 mod value_iteration;
 
 pub use constrained::{Cpo, Cup, Focops, Pcpo, PpoLagrangian};
-pub use network::{Coma, Ppo};
+pub use network::{AdvancedComaExact, Coma, Ppo};
 pub use policy_gradient::PolicyGradient;
 pub use value_iteration::ValueIteration;
 

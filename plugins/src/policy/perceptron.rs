@@ -7,13 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 
-/// A multilayer perceptron that all agents share: what an agent sees goes in, a distribution over its actions comes out.
+/// A multilayer perceptron: what an agent sees goes in, a distribution over its actions comes out. All agents share it, unless
+/// each is to have one of its own.
 ///
 /// Discrete actions: `π(a | x) = softmax(f(x))_a`. Numbers: `a ~ Normal(f(x), σ²)`, where σ is one number that is learned
 /// beside the weights; what falls outside the bounds is clamped by the environment. At first outputs are near zero (the
 /// last layer's weights are a hundredth of the others'), so all actions are about equally likely.
 /// Groups share the weights: agents in the same situation are treated alike. `identities` lets the network tell the agents of a
-/// lane apart. Schulman et al. 2017 (arXiv 1707.06347); sharing as in Yu et al. 2022 (arXiv 2103.01955).
+/// lane apart; with `separate` every agent of a lane learns weights of its own, from its own part of a rollout. Schulman et al. 2017 (arXiv 1707.06347); sharing as in Yu et al. 2022 (arXiv 2103.01955).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Perceptron {
@@ -25,6 +26,9 @@ pub struct Perceptron {
     /// Whether the network is also told which agent of the lane it acts for.
     #[serde(default)]
     pub identities: bool,
+    /// Whether every agent of a lane has a network of its own.
+    #[serde(default)]
+    pub separate: bool,
     /// The first standard deviation of actions that are numbers; 0.5 if not given.
     #[serde(default = "half")]
     pub deviation: Positive,
@@ -47,6 +51,10 @@ impl Perceptron {
         sizes.push(outputs);
         sizes
     }
+
+    fn copies(&self, spec: &Spec) -> usize {
+        if self.separate { spec.agents() as usize } else { 1 }
+    }
 }
 
 #[typetag::serde]
@@ -57,7 +65,7 @@ impl Policy for Perceptron {
             Space::Real { .. } => Head::Gaussian { log_deviation: self.deviation.get().ln() as f32 },
         };
         ParametricPolicy::Network(NetworkPolicy {
-            net: Mlp::new(self.sizes(spec), self.activation, 0.01, seed, POLICY_STREAM),
+            net: Mlp::several(self.copies(spec), self.sizes(spec), self.activation, 0.01, seed, POLICY_STREAM),
             head,
             identities: if self.identities { spec.agents() as usize } else { 0 },
         })
@@ -67,12 +75,23 @@ impl Policy for Perceptron {
         true
     }
 
+    fn is_separate(&self) -> bool {
+        self.separate
+    }
+
     fn check(&self, spec: &Spec) -> Vec<Problem> {
-        let weights: u128 = self.sizes(spec).windows(2).map(|pair| (pair[0] as u128 + 1) * pair[1] as u128).sum();
-        if weights <= MOST {
-            return Vec::new();
+        let mut problems = Vec::new();
+        let one: u128 = self.sizes(spec).windows(2).map(|pair| (pair[0] as u128 + 1) * pair[1] as u128).sum();
+        let weights = one * self.copies(spec) as u128;
+        if weights > MOST {
+            let message = format!("{weights} weights do not fit");
+            problems.push(Problem::at("hidden", message).help(format!("{MOST} are the most")));
         }
-        vec![Problem::at("hidden", format!("{weights} weights do not fit")).help(format!("{MOST} are the most"))]
+        if self.separate && self.identities {
+            let message = "a network of one agent need not be told whose it is";
+            problems.push(Problem::at("identities", message).help("leave out `identities` or `separate`"));
+        }
+        problems
     }
 }
 

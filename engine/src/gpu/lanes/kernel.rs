@@ -177,6 +177,7 @@ fn network(policy: &NetworkPolicy) -> String {
         ("NETWORK_OUTPUTS", policy.net.outputs()),
         ("NETWORK_IDENTITIES", policy.identities),
         ("NETWORK_WEIGHTS", policy.net.weights.len()),
+        ("NETWORK_COPIES", policy.net.copies),
     ];
     for (name, value) in constants {
         let _ = writeln!(shader, "const {name} = {value}u;");
@@ -184,7 +185,7 @@ fn network(policy: &NetworkPolicy) -> String {
     let _ = writeln!(shader, "const NETWORK_TANH = {};", policy.net.activation == Activation::Tanh);
     let _ = writeln!(shader, "const NETWORK_NORMAL = {};", matches!(policy.head, Head::Gaussian { .. }));
     shader.push_str(include_str!("network.wgsl"));
-    shader.push_str("fn run_network(agent: u32) {\n");
+    shader.push_str("fn run_network(agent: u32) {\n    own_weights = agent % NETWORK_COPIES * (NETWORK_WEIGHTS / NETWORK_COPIES);\n");
     let mut at = 0;
     for (layer, pair) in sizes.windows(2).enumerate() {
         let _ = match layer {

@@ -4,8 +4,11 @@ const UNITS = max(NETWORK_UNITS, 1u);
 var<private> units: array<f32, UNITS>;
 var<private> next_units: array<f32, UNITS>;
 
+// Where the weights of the network begin that is run.
+var<private> own_weights: u32;
+
 fn weight(index: u32) -> f32 {
-    return bitcast<f32>(policy_table[index]);
+    return bitcast<f32>(policy_table[own_weights + index]);
 }
 
 fn seen(agent: u32, feature: u32) -> f32 {
@@ -81,7 +84,7 @@ fn choose_actions(at: At, stream: vec2<u32>, clock: u32) {
         run_network(agent);
         if NETWORK_NORMAL {
             // Behind the weights stands the standard deviation.
-            let deviation = weight(NETWORK_WEIGHTS);
+            let deviation = bitcast<f32>(policy_table[NETWORK_WEIGHTS]);
             actions[agent] = bitcast<u32>(next_units[0] + deviation * normal(word(2u * agent), word(2u * agent + 1u)));
         } else {
             actions[agent] = pick_action(word(agent));

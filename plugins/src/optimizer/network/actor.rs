@@ -26,6 +26,8 @@ pub(super) struct Stride {
     pub(super) entropy: f32,
     /// Longest gradient.
     pub(super) longest: f64,
+    /// How much of the mean of squares stays in a step of Adam.
+    pub(super) squares_stay: f32,
 }
 
 /// What a rollout says of the actions in it, row by row of `[horizon, lanes, agents]`.
@@ -104,7 +106,8 @@ impl Actor {
     ) {
         let Actor { policy, weights, deviation } = self;
         let (head, outputs) = (policy.head, policy.net.outputs());
-        let share = 1.0 / (units.len() * lesson.rollout.agents) as f32;
+        // Each of several networks learns from the mean over rows of its own.
+        let share = policy.net.copies as f32 / (units.len() * lesson.rollout.agents) as f32;
         work.slope.resize(units.len() * lesson.rollout.agents * outputs, 0.0);
         let mut by_deviation = 0.0;
         let predicted = policy.outputs(&work.features, &mut work.workspace).chunks_exact(outputs);
@@ -127,11 +130,11 @@ impl Actor {
         work.gradient.resize(policy.net.weights.len(), 0.0);
         policy.net.backward(&work.slope, &mut work.workspace.trace, &mut work.gradient);
         tally.norm = norm(&work.gradient, by_deviation);
-        let Some(scale) = shortened(tally.norm, stride.longest) else { return };
-        work.gradient.iter_mut().for_each(|slope| *slope *= scale);
-        weights.descend(&mut policy.net.weights, &work.gradient, stride.rate);
+        let copies = policy.net.copies;
+        let Some(by_deviation) = shorten(&mut work.gradient, copies, by_deviation, stride.longest) else { return };
+        weights.descend(&mut policy.net.weights, &work.gradient, stride.rate, stride.squares_stay);
         if let Head::Gaussian { log_deviation } = &mut policy.head {
-            deviation.descend(std::slice::from_mut(log_deviation), &[by_deviation * scale], stride.rate);
+            deviation.descend(std::slice::from_mut(log_deviation), &[by_deviation], stride.rate, stride.squares_stay);
         }
     }
 }
@@ -169,15 +172,36 @@ pub(super) fn norm(gradient: &[f32], other: f32) -> f64 {
     (squares + f64::from(other).powi(2)).sqrt()
 }
 
-/// By what to multiply a gradient so that it is no longer than allowed. None where it is not finite.
-pub(super) fn shortened(norm: f64, longest: f64) -> Option<f32> {
-    norm.is_finite().then(|| (longest / norm.max(1e-12)).min(1.0) as f32)
+/// Makes the gradients of networks that stand side by side no longer than allowed, each together with `other`. Returns
+/// what becomes of `other`; none where anything is not finite.
+pub(super) fn shorten(gradient: &mut [f32], copies: usize, other: f32, longest: f64) -> Option<f32> {
+    if !norm(gradient, other).is_finite() {
+        return None;
+    }
+    let mut least = 1.0_f32;
+    for own in gradient.chunks_mut((gradient.len() / copies).max(1)) {
+        let scale = (longest / norm(own, other).max(1e-12)).min(1.0) as f32;
+        own.iter_mut().for_each(|slope| *slope *= scale);
+        least = least.min(scale);
+    }
+    Some(other * least)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use isonomy_engine::noise::{Phase, Purpose};
+
+    #[test]
+    fn gradients_of_networks_side_by_side_are_shortened_each_by_itself() {
+        let mut gradient = [3.0, 4.0, 0.3, 0.4];
+        assert_eq!(shorten(&mut gradient, 2, 0.0, 1.0), Some(0.0));
+        assert!(gradient.iter().zip([0.6, 0.8, 0.3, 0.4]).all(|(found, expected)| (found - expected).abs() < 1e-6));
+        let mut gradient = [3.0, 0.0];
+        let other = shorten(&mut gradient, 1, 4.0, 1.0).expect("it is finite");
+        assert!((other - 0.8).abs() < 1e-6 && (gradient[0] - 0.6).abs() < 1e-6);
+        assert_eq!(shorten(&mut [f32::NAN], 1, 0.0, 1.0), None);
+    }
 
     #[test]
     fn shuffling_keeps_every_number_once() {

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// β₂ of the paper.
+pub(crate) const SQUARES_STAY: f32 = 0.999;
+
 /// Moments of the gradients of some weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Adam {
@@ -15,16 +18,15 @@ impl Adam {
         Adam { first: vec![0.0; weights], second: vec![0.0; weights], steps: 0 }
     }
 
-    /// Moves the weights against the gradient.
-    pub(crate) fn descend(&mut self, weights: &mut [f32], gradient: &[f32], rate: f32) {
+    /// Moves the weights against the gradient. `stays` is β₂: how much of the mean of squares stays.
+    pub(crate) fn descend(&mut self, weights: &mut [f32], gradient: &[f32], rate: f32, stays: f32) {
         const FIRST: f32 = 0.9;
-        const SECOND: f32 = 0.999;
         self.steps = self.steps.saturating_add(1);
-        let (start, spread) = (1.0 - FIRST.powi(self.steps), 1.0 - SECOND.powi(self.steps));
+        let (start, spread) = (1.0 - FIRST.powi(self.steps), 1.0 - stays.powi(self.steps));
         let moments = self.first.iter_mut().zip(&mut self.second);
         for ((weight, gradient), (first, second)) in weights.iter_mut().zip(gradient).zip(moments) {
             *first = FIRST * *first + (1.0 - FIRST) * gradient;
-            *second = SECOND * *second + (1.0 - SECOND) * gradient * gradient;
+            *second = stays * *second + (1.0 - stays) * gradient * gradient;
             *weight -= rate * (*first / start) / ((*second / spread).sqrt() + 1e-8);
         }
     }
@@ -37,7 +39,7 @@ mod tests {
     #[test]
     fn the_first_step_has_the_length_of_the_rate() {
         let (mut adam, mut weights) = (Adam::new(2), [1.0, 1.0]);
-        adam.descend(&mut weights, &[0.3, -20.0], 0.1);
+        adam.descend(&mut weights, &[0.3, -20.0], 0.1, SQUARES_STAY);
         assert!((weights[0] - 0.9).abs() < 1e-6 && (weights[1] - 1.1).abs() < 1e-6);
     }
 
@@ -46,7 +48,7 @@ mod tests {
         let (mut adam, mut weights) = (Adam::new(2), [3.0, -2.0]);
         for _ in 0..2000 {
             let gradient = [2.0 * (weights[0] - 1.0), 40.0 * weights[1]];
-            adam.descend(&mut weights, &gradient, 0.01);
+            adam.descend(&mut weights, &gradient, 0.01, SQUARES_STAY);
         }
         assert!((weights[0] - 1.0).abs() < 1e-3 && weights[1].abs() < 1e-3, "{weights:?}");
     }

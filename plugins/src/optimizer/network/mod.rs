@@ -9,5 +9,5 @@ mod ppo;
 mod prices;
 mod teaching;
 
-pub use coma::Coma;
+pub use coma::{AdvancedComaExact, Coma};
 pub use ppo::Ppo;

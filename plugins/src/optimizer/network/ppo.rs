@@ -1,5 +1,5 @@
-use super::actor::{Actor, Lesson, Stride, Tally, Work, norm, rows, shortened, shuffled};
-use super::adam::Adam;
+use super::actor::{Actor, Lesson, Stride, Tally, Work, rows, shorten, shuffled};
+use super::adam::{Adam, SQUARES_STAY};
 use super::episode::{Horizon, advantages};
 use super::teaching::{Teaching, check, mean_return, normalize, restored, root_mean_square, variance};
 use crate::optimizer::constrained::{Limits, Multipliers};
@@ -22,7 +22,7 @@ use std::num::NonZeroU32;
 /// included), normalised over the rollout to mean 0 and deviation 1.
 /// With `central: false` this is IPPO (de Witt et al. 2020, arXiv 2011.09533): the critic sees what the agent sees. With
 /// `central: true` it is MAPPO (Yu et al. 2022, arXiv 2103.01955): the critic sees what all agents of the lane see and says one value
-/// for each of them. Schulman et al. 2017 (arXiv 1707.06347).
+/// for each of them. Where the policy is a network for each agent, so is the critic of IPPO. Schulman et al. 2017 (arXiv 1707.06347).
 ///
 /// With `constraints`, each row `f_k(J) ≤ 0` of them has a multiplier that rises by `rate · f_k(J)` where what the environment paid
 /// in the rollout exceeds the row, and falls where it does not. An agent of group z is then taught
@@ -128,7 +128,8 @@ impl Optimizer for Ppo {
         let mut sizes = vec![if self.central { seen * agents } else { seen }];
         sizes.extend(self.critic.iter().map(|units| units.get() as usize));
         sizes.push(if self.central { agents } else { 1 });
-        let critic = Mlp::new(sizes, Activation::Tanh, 1.0, setting.seed, CRITIC_STREAM);
+        let copies = if self.central { 1 } else { policy.net.copies };
+        let critic = Mlp::several(copies, sizes, Activation::Tanh, 1.0, setting.seed, CRITIC_STREAM);
         let teaching = Teaching::new(&self.weights, &self.constraints, self.multipliers, &setting);
         let method = Method { teaching, ppo: self.clone() };
         let learned = Learned {
@@ -156,6 +157,7 @@ impl Method {
             clip: clip.get() as f32,
             entropy: entropy.get() as f32,
             longest: longest.get(),
+            squares_stay: SQUARES_STAY,
         }
     }
 }
@@ -221,7 +223,9 @@ impl Learner for Learning {
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), postcard::Error> {
         let shape = |learned: &Learned| {
-            (learned.actor.policy.net.sizes.clone(), learned.critic.sizes.clone(), learned.multipliers.len())
+            let Learned { actor, critic, multipliers, .. } = learned;
+            let net = &actor.policy.net;
+            (net.sizes.clone(), net.copies, critic.sizes.clone(), critic.copies, multipliers.len())
         };
         restored(&mut self.learned, snapshot, shape)
     }
@@ -232,7 +236,7 @@ impl Learning {
     fn values(&mut self, features: &[f32]) -> Vec<f32> {
         let Learning { learned: Learned { critic, scale, .. }, trace, .. } = self;
         // In parts, so that the values of the layers stay in the cache.
-        let part = critic.inputs() * 1024;
+        let part = critic.inputs() * critic.copies * 1024_usize.div_ceil(critic.copies);
         let values = features.chunks(part).flat_map(|part| critic.forward(part, trace).to_vec());
         values.map(|value| value * *scale).collect()
     }
@@ -258,14 +262,15 @@ impl Learning {
     fn improve_critic(&mut self, targets: impl Iterator<Item = f32>, stride: Stride) {
         let Learning { learned: Learned { critic, adam, .. }, work, trace, .. } = self;
         let values = critic.forward(&work.features, trace);
-        let share = 1.0 / values.len() as f32;
+        let share = critic.copies as f32 / values.len() as f32;
         work.slope.clear();
         work.slope.extend(values.iter().zip(targets).map(|(value, target)| (value - target) * share));
         work.gradient.clear();
         work.gradient.resize(critic.weights.len(), 0.0);
         critic.backward(&work.slope, trace, &mut work.gradient);
-        let Some(scale) = shortened(norm(&work.gradient, 0.0), stride.longest) else { return };
-        work.gradient.iter_mut().for_each(|slope| *slope *= scale);
-        adam.descend(&mut critic.weights, &work.gradient, stride.rate);
+        if shorten(&mut work.gradient, critic.copies, 0.0, stride.longest).is_none() {
+            return;
+        }
+        adam.descend(&mut critic.weights, &work.gradient, stride.rate, stride.squares_stay);
     }
 }
