@@ -1,5 +1,6 @@
 //! What a scenario can say about training that cannot be meant.
 
+use super::turns::MOST_TURNS;
 use super::warm::Plan;
 use super::{Domain, ReasoningTasks, checkpoint};
 use isonomy_engine::advantage::Signal;
@@ -20,6 +21,9 @@ const KNOWN: [Signal; 10] = [
     Signal::SumSquares,
     Signal::Observation,
 ];
+
+/// What is known of tokens only, and so not where steps are turns.
+const OF_TOKENS: [Signal; 4] = [Signal::LogProb, Signal::OldLogProb, Signal::Entropy, Signal::SumSquares];
 
 /// Responses in the largest update whose noise is worth its memory.
 const MOST_RESPONSES: u64 = 1 << 17;
@@ -56,8 +60,10 @@ fn sizes(tasks: &ReasoningTasks) -> Vec<Problem> {
             problems.push(Problem::at(place, format!("{value} {what}")).help(help));
         }
     };
-    let responses = u64::from(tasks.prompts.get()) * u64::from(tasks.responses.get());
-    limit("prompts", responses, MOST_RESPONSES, "responses per update: prompts · responses");
+    let each = u64::from(tasks.responses.get()).saturating_mul(tasks.turns.get().into());
+    let responses = u64::from(tasks.prompts.get()).saturating_mul(each);
+    limit("prompts", responses, MOST_RESPONSES, "responses per update: prompts · responses · turns");
+    limit("turns", tasks.turns.get().into(), MOST_TURNS.into(), "turns");
     limit("judged", tasks.judged.get().into(), MOST_JUDGED.into(), "test problems of every domain");
     limit("warm_start.problems", tasks.warm_start.problems.get().into(), MOST_LESSONS.into(), "problems per update");
     problems
@@ -108,7 +114,14 @@ fn method(tasks: &ReasoningTasks) -> Vec<Problem> {
         responses: tasks.responses.get() as usize,
         steps: tasks.steps.get(),
     };
-    parts.problems(|signal| (!KNOWN.contains(&signal)).then_some(("this environment", "use another plugin")))
+    parts.problems(|signal| {
+        let turns = tasks.turns.get() > 1 && OF_TOKENS.contains(&signal);
+        let reason = match turns {
+            true => ("this environment, where steps are turns,", "use another plugin, or `turns: 1`"),
+            false => ("this environment", "use another plugin"),
+        };
+        (turns || !KNOWN.contains(&signal)).then_some(reason)
+    })
 }
 
 /// A file that holds no warm start of this scenario.

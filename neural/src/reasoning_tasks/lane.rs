@@ -89,6 +89,7 @@ pub(super) struct Training {
     pub(super) method: Method,
     pub(super) prompts: usize,
     pub(super) responses: usize,
+    pub(super) turns: usize,
     steps: u32,
     decay: bool,
     judged: u32,
@@ -119,6 +120,7 @@ impl Training {
             method: Method::new(tasks),
             prompts: tasks.prompts.get() as usize,
             responses: tasks.responses.get() as usize,
+            turns: tasks.turns.get() as usize,
             steps: tasks.steps.get(),
             decay: tasks.decay,
             judged: tasks.judged.get(),
@@ -181,8 +183,9 @@ impl Training {
     fn judge(&self, lane: &Lane<'_>, workspace: &mut Workspace) -> Vec<f64> {
         let first = lane.bill.test as u64;
         let of = |source: &Source| {
-            let decoding = &mut workspace.decoding;
-            judge::accuracy(source, &self.plan.layout, lane.weights, first, self.judged, decoding)
+            let Workspace { decoding, turns, .. } = &mut *workspace;
+            let policy = (&self.plan.layout, &*lane.weights);
+            judge::accuracy(source, policy, (first, self.judged), self.turns, decoding, turns)
         };
         self.sources.iter().map(of).collect()
     }
@@ -209,9 +212,9 @@ impl LaneDynamics for Training {
         vec![parameters, parameters, parameters, cells, (cells * (sampler + weights)).max(1), 1]
     }
 
-    /// A word for the domain of every prompt, one for its problem, one for every token of a response.
+    /// A word for the domain of every prompt, one for its problem, one for every token of a response in every turn.
     fn draws(&self) -> usize {
-        self.prompts * (2 + self.responses * MOST_TOKENS)
+        self.prompts * (2 + self.turns * self.responses * MOST_TOKENS)
     }
 
     fn start_draws(&self) -> usize {

@@ -26,6 +26,7 @@ mod lane;
 mod measures;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod update;
 mod warm;
 
@@ -79,6 +80,10 @@ pub struct ReasoningTasks {
     /// Responses per prompt; 8 if not given.
     #[serde(default = "eight")]
     pub responses: NonZeroU32,
+    /// Turns in which a response may become right, at most: after a wrong one the decoder is shown what it said, and answers
+    /// again. 1 if not given. With more, what methods see as steps are turns, and tokens with one.
+    #[serde(default = "single")]
+    pub turns: NonZeroU32,
     /// Prompts per update; 128 if not given.
     #[serde(default = "usual_prompts")]
     pub prompts: NonZeroU32,

@@ -5,10 +5,10 @@ use super::lane::{Bill, Cell, Lane, Training};
 use super::update::Workspace;
 use super::warm::Plan;
 use super::*;
-use crate::transformer::{Choice, Generated};
+use crate::transformer::Generated;
 use isonomy_engine::lanes::At;
 use isonomy_engine::noise::{Key, Phase, Purpose};
-use isonomy_envs::reasoning::tasks::{MOST_TOKENS, VOCABULARY};
+use isonomy_envs::reasoning::tasks::{MOST_TOKENS, VOCABULARY, decode, finished};
 
 /// A tiny scenario with some of its fields replaced or added.
 fn tasks(fields: &str) -> ReasoningTasks {
@@ -106,14 +106,18 @@ fn an_update_makes_what_paid_likelier() {
     assert!(before != state.weights && state.weights.iter().all(|weight| weight.is_finite()));
     assert_eq!((state.bill.updates, state.bill.generated), (1.0, 128.0));
     // The same prompts and responses again, under the policy before and after.
-    let (problems, generated) = (training.problems(&words[16..32], &workspace), workspace.generated.clone());
-    let rewards = training.rewards(&problems, &workspace.of_cell, &generated);
-    let prompts: Vec<Vec<u8>> = problems.iter().map(|problem| super::batch::tokens(&problem.prompt)).collect();
+    let problems = training.problems(&words[16..32], &workspace);
+    let turns = std::mem::take(&mut workspace.turns);
+    assert_eq!((turns.len(), turns[0].whose.len()), (1, 128));
+    let score = |at: usize| {
+        let source = &training.sources[workspace.of_cell[at / 8]];
+        finished(turns[0].said(at)).map_or(0.0, |response| source.score(&problems[at / 8], &response))
+    };
+    let rewards: Vec<f64> = (0..128).map(score).collect();
+    let (mut decoding, mut again) = (std::mem::take(&mut workspace.decoding), Generated::default());
     let mut log_prob = |weights: &[f32]| -> Vec<f32> {
-        let mut out = Generated::default();
-        let given = Choice::Given { tokens: &generated.tokens, length: &generated.length, temperature: 1.0 };
-        workspace.decoding.generate(&training.plan.layout, weights, &prompts, 8, given, &mut out);
-        out.log_prob.chunks_exact(MOST_TOKENS).map(|own| own.iter().sum()).collect()
+        let scored = turns[0].scored_by(&training.plan.layout, weights, 1.0, &mut decoding, &mut again);
+        scored.chunks_exact(MOST_TOKENS).map(|own| own.iter().sum()).collect()
     };
     let (was, is) = (log_prob(&before), log_prob(&state.weights));
     let mut gained = 0.0;
@@ -159,6 +163,47 @@ fn steps_of_a_response_are_credited_one_by_one() {
     let at = At { lane: 0, episode: 0, elapsed: 0, words: &words };
     training.update(&mut state.lane(), at, 1.0, &mut Workspace::default());
     assert_eq!(state.bill.updates, 1.0);
+}
+
+#[test]
+fn who_was_wrong_is_told_and_answers_again() {
+    let warm = "warm_start: (steps: 60, problems: 32, rate: 0.01)";
+    let mut several = tasks(&format!("turns: 3, {warm}"));
+    several.estimator = read(r#"{"Gigpo": ()}"#);
+    assert_eq!(messages(&several), [""; 0]);
+    let training = Training::new(&several);
+    let mut state = State::new(&training, training.warm());
+    let mut workspace = Workspace::default();
+    let words = noise(0, 16 * (2 + 3 * 8 * MOST_TOKENS));
+    let at = At { lane: 0, episode: 0, elapsed: 0, words: &words };
+    training.update(&mut state.lane(), at, 1.0, &mut workspace);
+    assert_eq!(state.bill.updates, 1.0);
+    let problems = training.problems(&words[16..32], &workspace);
+    let mut tokens = 0;
+    for number in 0..3 {
+        let turn = &workspace.turns[number];
+        tokens += turn.generated.count();
+        let mut wrong = Vec::new();
+        for (at, &whose) in turn.whose.iter().enumerate() {
+            let (problem, source) = (&problems[whose / 8], &training.sources[workspace.of_cell[whose / 8]]);
+            let prompt = decode(turn.prompt(at)).expect("characters");
+            assert!(prompt.starts_with(&problem.prompt) && prompt.ends_with('!') == (number > 0), "{prompt}");
+            if finished(turn.said(at)).is_none_or(|response| source.score(problem, &response) == 0.0) {
+                wrong.push((whose, turn.said(at).to_vec()));
+            }
+        }
+        let Some(next) = workspace.turns.get(number + 1) else { continue };
+        assert_eq!(next.whose, wrong.iter().map(|(whose, _)| *whose).collect::<Vec<_>>());
+        assert!(!next.whose.is_empty() && next.whose.len() < turn.whose.len(), "some are right, some are not");
+        for (at, (whose, said)) in wrong.iter().enumerate() {
+            assert_eq!(next.prompt(at), super::turns::again(&problems[whose / 8].prompt, said));
+        }
+    }
+    assert_eq!((state.bill.generated, state.bill.tokens), (128.0, tokens as f64));
+    // What is known of tokens only is not known of turns.
+    several.estimator = read(r#"{"OptimalTokenBaseline": ()}"#);
+    assert!(messages(&several)[0].contains("where steps are turns"), "{:?}", messages(&several));
+    assert!(messages(&tasks("turns: 9"))[0].contains("9 turns"), "{:?}", messages(&tasks("turns: 9")));
 }
 
 #[test]

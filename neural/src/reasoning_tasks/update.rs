@@ -1,11 +1,12 @@
 //! One update: problems, responses, rewards, advantages, a gradient.
 
-use super::batch::{SIDE_BY_SIDE, Sequence, batches, choose, tokens};
+use super::batch::{SIDE_BY_SIDE, Sequence, batches, choose};
 use super::lane::{Cell, Lane, Training};
+use super::turns::{Choosing, Questions, Turn, converse};
 use super::{Kl, ReasoningTasks};
 use crate::adam::Adam;
 use crate::backend::Backend;
-use crate::transformer::{Choice, Decoding, Generated, gradient_of_all};
+use crate::transformer::{Decoding, Generated, gradient_of_all};
 use isonomy_engine::advantage::{
     AdvantageEstimator, AdvantageModifier, DomainWeight, GroupFilter, LossAggregator, PolicyLoss, Progress, Responses,
     RewardShaper, Signal, Surrogate,
@@ -70,12 +71,14 @@ impl Method {
 #[derive(Default)]
 pub(super) struct Workspace {
     pub(super) decoding: Decoding,
-    pub(super) generated: Generated,
+    pub(super) turns: Vec<Turn>,
+    greedy: Vec<Turn>,
     again: Generated,
     pub(super) of_cell: Vec<usize>,
 }
 
-/// What is known of the responses of an update, as plugins see it; B responses, T tokens.
+/// What is known of the responses of an update, as plugins see it; B responses, T tokens of all turns together, S steps: turns, or,
+/// where there is one only, tokens.
 #[derive(Default)]
 struct Columns {
     group: Vec<u32>,
@@ -90,11 +93,18 @@ struct Columns {
     log_prob: Vec<f64>,
     entropy: Vec<f64>,
     sum_squares: Vec<f64>,
+    /// Steps per response, S.
+    steps: usize,
+    /// Which steps were made, `[B, S]`.
+    step_mask: Vec<bool>,
+    /// What was seen before them, `[B, S]`.
     observation: Vec<u64>,
 }
 
 impl Columns {
     fn responses(&self) -> Responses<'_> {
+        let of_tokens = self.steps == self.mask.len() / self.reward.len();
+        let known = |column| if of_tokens { column } else { &[][..] };
         Responses {
             group: &self.group,
             domain: &self.domain,
@@ -104,14 +114,47 @@ impl Columns {
             truncated: &self.truncated,
             answer: &self.answer,
             mean_entropy: &self.mean_entropy,
-            tokens: MOST_TOKENS,
-            mask: &self.mask,
-            log_prob: &self.log_prob,
-            old_log_prob: &self.log_prob,
-            entropy: &self.entropy,
-            sum_squares: &self.sum_squares,
+            tokens: self.steps,
+            mask: &self.step_mask,
+            log_prob: known(&self.log_prob),
+            old_log_prob: known(&self.log_prob),
+            entropy: known(&self.entropy),
+            sum_squares: known(&self.sum_squares),
             observation: &self.observation,
             ..Responses::default()
+        }
+    }
+}
+
+impl Columns {
+    /// Adds what was generated in a turn as number `at`: of which response, and in its which turn.
+    fn add(&mut self, turn: &Turn, at: usize, (row, number): (usize, usize), width: usize) {
+        let (said, generated) = (turn.said(at), &turn.generated);
+        let (from, to) = (at * MOST_TOKENS, row * width + number * MOST_TOKENS);
+        for (offset, _) in said.iter().enumerate() {
+            self.mask[to + offset] = true;
+            self.log_prob[to + offset] = f64::from(generated.log_prob[from + offset]);
+            self.entropy[to + offset] = f64::from(generated.entropy[from + offset]);
+            self.sum_squares[to + offset] = f64::from(generated.sum_squares[from + offset]);
+        }
+        self.mean_entropy[row] += self.entropy[to..to + said.len()].iter().sum::<f64>();
+        self.length[row] += said.len() as u32;
+        self.truncated[row] = finished(said).is_none();
+        self.answer[row] = xxh3_64(said) as u32;
+        let mut seen = Xxh3::new();
+        seen.update(turn.prompt(at));
+        if width > MOST_TOKENS {
+            let step = row * self.steps + number;
+            self.step_mask[step] = true;
+            self.observation.iter_mut().skip(step).take(1).for_each(|observed| *observed = seen.digest());
+            return;
+        }
+        // A response as an episode of tokens: what is seen before each is the prompt and what has been said.
+        for (offset, token) in said.iter().enumerate() {
+            let step = row * self.steps + offset;
+            self.step_mask[step] = true;
+            self.observation.iter_mut().skip(step).take(1).for_each(|observed| *observed = seen.digest());
+            seen.update(&[*token]);
         }
     }
 }
@@ -124,20 +167,20 @@ impl Training {
         let (share, weight) = self.share_out(lane, at.elapsed);
         choose(&share, choices, &mut workspace.of_cell);
         let problems = self.problems(indices, workspace);
-        let prompts: Vec<Vec<u8>> = problems.iter().map(|problem| tokens(&problem.prompt)).collect();
-        let temperature = self.method.temperature;
-        let (layout, generated) = (&self.plan.layout, &mut workspace.generated);
-        let sampled = Choice::Sampled { words, temperature };
-        workspace.decoding.generate(layout, lane.weights, &prompts, self.responses, sampled, generated);
-        let greedy = self.method.needs(Signal::GreedyReward).then(|| {
-            workspace.decoding.generate(layout, lane.weights, &prompts, 1, Choice::Greedy, &mut workspace.again);
-            self.rewards(&problems, &workspace.of_cell, &workspace.again)
-        });
-        let columns = self.columns(&problems, greedy, workspace);
+        let sampled = Choosing::Sampled { words, temperature: self.method.temperature };
+        let Workspace { decoding, turns, greedy: likeliest, of_cell, .. } = workspace;
+        let mut ask = |responses: usize, choosing: Choosing<'_>, turns: &mut Vec<Turn>| {
+            let sources = |problem: usize| &self.sources[of_cell[problem]];
+            let questions = Questions { problems: &problems, sources: &sources, responses, turns: self.turns };
+            converse(&questions, (&self.plan.layout, lane.weights), choosing, decoding, turns)
+        };
+        let reward = ask(self.responses, sampled, turns);
+        let greedy = self.method.needs(Signal::GreedyReward).then(|| ask(1, Choosing::Greedy, likeliest));
+        let columns = self.columns(reward, greedy, workspace);
         let (advantage, keep) = self.advantages(&columns, &weight);
         lane.bill.generated += columns.reward.len() as f64;
-        lane.bill.tokens += workspace.generated.count() as f64;
-        self.learn(lane, &columns, &advantage, &keep, &prompts, due, workspace);
+        lane.bill.tokens += workspace.turns.iter().map(|turn| turn.generated.count()).sum::<u64>() as f64;
+        self.learn(lane, &columns, &advantage, &keep, due, workspace);
         self.hear(lane, &columns, &weight);
     }
 
@@ -168,44 +211,40 @@ impl Training {
         (share, weight)
     }
 
-    /// The reward of every response.
-    pub(super) fn rewards(&self, problems: &[Problem], of_cell: &[usize], generated: &Generated) -> Vec<f64> {
-        let responses = generated.length.len() / problems.len();
-        let each = generated.tokens.chunks_exact(MOST_TOKENS).enumerate();
-        each.map(|(row, tokens)| {
-            let (problem, cell) = (&problems[row / responses], of_cell[row / responses]);
-            finished(tokens).map_or(0.0, |response| self.sources[cell].score(problem, &response))
-        })
-        .collect()
-    }
-
-    fn columns(&self, problems: &[Problem], greedy: Option<Vec<f64>>, workspace: &Workspace) -> Columns {
-        let generated = &workspace.generated;
-        let rows = generated.length.len();
+    fn columns(&self, reward: Vec<f64>, greedy: Option<Vec<f64>>, workspace: &Workspace) -> Columns {
+        let (rows, width) = (reward.len(), self.width());
         let prompt = |row: usize| row / self.responses;
-        let wide = |numbers: &[f32]| numbers.iter().map(|&number| f64::from(number)).collect::<Vec<_>>();
-        let generated_at = |at: usize| ((at % MOST_TOKENS) as u32) < generated.length[at / MOST_TOKENS];
-        let own = |row: usize| &generated.tokens[row * MOST_TOKENS..][..generated.length[row] as usize];
-        let entropy = wide(&generated.entropy);
-        let mean_entropy = |row: usize| {
-            let own = &entropy[row * MOST_TOKENS..][..generated.length[row] as usize];
-            own.iter().sum::<f64>() / own.len().max(1) as f64
-        };
-        Columns {
+        let steps = if self.turns > 1 { self.turns } else { MOST_TOKENS };
+        let mut columns = Columns {
             group: (0..rows).map(|row| prompt(row) as u32).collect(),
             domain: (0..rows).map(|row| workspace.of_cell[prompt(row)] as u32).collect(),
-            reward: self.rewards(problems, &workspace.of_cell, generated),
+            reward,
             greedy: greedy.map_or(Vec::new(), |greedy| (0..rows).map(|row| greedy[prompt(row)]).collect()),
-            length: generated.length.clone(),
-            truncated: (0..rows).map(|row| finished(own(row)).is_none()).collect(),
-            answer: (0..rows).map(|row| xxh3_64(own(row)) as u32).collect(),
-            mean_entropy: (0..rows).map(mean_entropy).collect(),
-            mask: (0..rows * MOST_TOKENS).map(generated_at).collect(),
-            log_prob: wide(&generated.log_prob),
-            sum_squares: wide(&generated.sum_squares),
-            observation: if self.method.needs(Signal::Observation) { seen(problems, generated) } else { Vec::new() },
-            entropy,
+            length: vec![0; rows],
+            truncated: vec![false; rows],
+            answer: vec![0; rows],
+            mean_entropy: vec![0.0; rows],
+            mask: vec![false; rows * width],
+            log_prob: vec![0.0; rows * width],
+            sum_squares: vec![0.0; rows * width],
+            entropy: vec![0.0; rows * width],
+            steps,
+            step_mask: vec![false; rows * steps],
+            observation: vec![0; if self.method.needs(Signal::Observation) { rows * steps } else { 0 }],
+        };
+        for (number, turn) in workspace.turns.iter().enumerate() {
+            for (at, &row) in turn.whose.iter().enumerate() {
+                columns.add(turn, at, (row, number), width);
+            }
         }
+        let each = columns.mean_entropy.iter_mut().zip(&columns.length);
+        each.for_each(|(entropy, &length)| *entropy /= f64::from(length.max(1)));
+        columns
+    }
+
+    /// Tokens of all turns of a response, at most.
+    fn width(&self) -> usize {
+        self.turns * MOST_TOKENS
     }
 
     /// The advantage of every token, and which responses are learned from.
@@ -220,46 +259,53 @@ impl Training {
         if let Some(filter) = &self.method.filter {
             filter.keep(&batch, &mut keep);
         }
-        let mut advantage = vec![0.0; columns.mask.len()];
+        let mut advantage = vec![0.0; columns.step_mask.len()];
         self.method.estimator.estimate(&batch, &mut advantage);
         if let Some(modifier) = &self.method.modifier {
             modifier.modify(&batch, &mut advantage);
         }
-        for (own, domain) in advantage.chunks_exact_mut(MOST_TOKENS).zip(&columns.domain) {
+        for (own, domain) in advantage.chunks_exact_mut(columns.steps).zip(&columns.domain) {
             own.iter_mut().for_each(|advantage| *advantage *= weight[*domain as usize]);
+        }
+        if self.turns > 1 {
+            // All tokens of a turn have its advantage.
+            advantage = advantage.iter().flat_map(|&of_turn| [of_turn; MOST_TOKENS]).collect();
         }
         (advantage, keep)
     }
 
     /// Moves the decoder.
-    #[allow(clippy::too_many_arguments)]
     fn learn(
         &self,
         lane: &mut Lane<'_>,
         columns: &Columns,
         advantage: &[f64],
         keep: &[bool],
-        prompts: &[Vec<u8>],
         due: f64,
         workspace: &mut Workspace,
     ) {
-        let (method, layout) = (&self.method, &self.plan.layout);
-        let learned = |(at, generated): (usize, &bool)| *generated && keep[at / MOST_TOKENS];
+        let (method, layout, width) = (&self.method, &self.plan.layout, self.width());
+        let learned = |(at, generated): (usize, &bool)| *generated && keep[at / width];
         let mask: Vec<bool> = columns.mask.iter().enumerate().map(learned).collect();
         let mut counts = vec![0.0; mask.len()];
         match &method.aggregator {
-            Some(aggregator) => aggregator.weigh(MOST_TOKENS, &mask, &mut counts),
+            Some(aggregator) => aggregator.weigh(width, &mask, &mut counts),
             None => {
-                let each = 1.0 / (keep.iter().filter(|&&keep| keep).count().max(1) * MOST_TOKENS) as f64;
+                let each = 1.0 / (keep.iter().filter(|&&keep| keep).count().max(1) * width) as f64;
                 counts.iter_mut().zip(&mask).for_each(|(count, &learned)| *count = if learned { each } else { 0.0 });
             }
         }
-        let Workspace { decoding, generated, again, .. } = workspace;
+        let Workspace { decoding, turns, again, .. } = workspace;
         let mut as_before = |parameters: &[f32], again: &mut Generated| -> Vec<f64> {
-            let (tokens, length) = (&generated.tokens, &generated.length);
-            let given = Choice::Given { tokens, length, temperature: method.temperature };
-            decoding.generate(layout, parameters, prompts, self.responses, given, again);
-            again.log_prob.iter().map(|&log_prob| f64::from(log_prob)).collect()
+            let mut log_prob = vec![0.0; mask.len()];
+            for (number, turn) in turns.iter().enumerate() {
+                let scored = turn.scored_by(layout, parameters, method.temperature, decoding, again);
+                for (own, row) in scored.chunks_exact(MOST_TOKENS).zip(&turn.whose) {
+                    let to = &mut log_prob[row * width + number * MOST_TOKENS..][..MOST_TOKENS];
+                    to.iter_mut().zip(own).for_each(|(to, from)| *to = f64::from(*from));
+                }
+            }
+            log_prob
         };
         let reference = method.kl.as_ref().map(|_| as_before(self.warm(), again));
         let mut log_prob = columns.log_prob.clone();
@@ -271,7 +317,7 @@ impl Training {
             if let Some(loss) = &method.loss {
                 let normalised = normalised_entropy(&columns.entropy, &mask, PIVOT, false);
                 let surrogate = Surrogate {
-                    tokens: MOST_TOKENS,
+                    tokens: width,
                     mask: &mask,
                     log_prob: &log_prob,
                     old_log_prob: &columns.log_prob,
@@ -284,18 +330,17 @@ impl Training {
                 pull(kl, &log_prob, reference, &mut slope);
             }
             let weight = |at: usize| (slope[at] * counts[at]) as f32;
-            let sequence = |row: usize| {
-                let first = row * MOST_TOKENS;
-                let length = generated.length[row] as usize;
-                Sequence {
-                    prompt: &prompts[row / self.responses],
-                    response: &generated.tokens[first..first + length],
-                    weight: (first..first + length).map(weight).collect(),
+            let mut sequences = Vec::new();
+            for (number, turn) in turns.iter().enumerate() {
+                for (at, row) in turn.whose.iter().enumerate() {
+                    let (first, response) = (row * width + number * MOST_TOKENS, turn.said(at));
+                    let weight: Vec<f32> = (first..first + response.len()).map(weight).collect();
+                    // Most responses to easy and to hopeless prompts say nothing.
+                    if weight.iter().any(|w| *w != 0.0) {
+                        sequences.push(Sequence { prompt: turn.prompt(at), response, weight });
+                    }
                 }
-            };
-            // Most responses to easy and to hopeless prompts say nothing.
-            let sequences: Vec<_> =
-                (0..keep.len()).map(sequence).filter(|of| of.weight.iter().any(|w| *w != 0.0)).collect();
+            }
             if sequences.is_empty() {
                 continue;
             }
@@ -343,22 +388,6 @@ impl Training {
             }
         }
     }
-}
-
-/// A response as an episode of steps: what is seen before each token is the prompt and what has been said, by its hash.
-fn seen(problems: &[Problem], generated: &Generated) -> Vec<u64> {
-    let responses = generated.length.len() / problems.len();
-    let mut seen = vec![0; generated.tokens.len()];
-    let rows = seen.chunks_exact_mut(MOST_TOKENS).zip(generated.tokens.chunks_exact(MOST_TOKENS));
-    for (row, (seen, tokens)) in rows.enumerate() {
-        let mut said = Xxh3::new();
-        said.update(problems[row / responses].prompt.as_bytes());
-        for (seen, token) in seen.iter_mut().zip(tokens) {
-            *seen = said.digest();
-            said.update(&[*token]);
-        }
-    }
-    seen
 }
 
 /// Adds the slope of a divergence, by differences, because an estimator says nothing but its value.

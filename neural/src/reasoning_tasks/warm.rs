@@ -1,6 +1,7 @@
 //! The warm start: what a decoder learns from answers before it learns from rewards.
 
-use super::batch::{SIDE_BY_SIDE, Sequence, Source, batches, choose, lesson};
+use super::batch::{SIDE_BY_SIDE, Sequence, Source, batches, choose, lesson, tokens};
+use super::turns::again;
 use super::{Domain, ReasoningTasks};
 use crate::adam::Adam;
 use crate::backend::Backend;
@@ -46,6 +47,8 @@ pub(super) struct Plan {
     warm: WarmStart,
     share: Vec<f64>,
     sources: Vec<Source>,
+    /// Whether it is also shown wrong responses, of which it is to learn to say something else.
+    wrong: bool,
     /// Tells plans apart.
     pub(super) hash: u64,
 }
@@ -55,7 +58,9 @@ impl Plan {
     pub(super) fn new(tasks: &ReasoningTasks) -> Self {
         let cells = |domain: &Domain| (domain.domain.clone(), domain.level, domain.share);
         let cells: Vec<_> = tasks.domains.iter().map(cells).collect();
-        let written = (2_u32, tasks.model, tasks.backend, tasks.warm_start, cells);
+        let wrong = tasks.turns.get() > 1;
+        let version = if wrong { 3_u32 } else { 2 };
+        let written = (version, tasks.model, tasks.backend, tasks.warm_start, cells);
         let bytes = postcard::to_stdvec(&written).expect("plain numbers can be written");
         Plan {
             layout: tasks.model.layout(),
@@ -63,6 +68,7 @@ impl Plan {
             warm: tasks.warm_start,
             share: tasks.domains.iter().map(|domain| domain.share.get()).collect(),
             sources: tasks.domains.iter().map(Source::new).collect(),
+            wrong,
             hash: xxhash_rust::xxh3::xxh3_64(&bytes),
         }
     }
@@ -74,15 +80,26 @@ impl Plan {
         let mut parameters = self.layout.initial(&mut normal);
         let mut moments = [vec![0.0; parameters.len()], vec![0.0; parameters.len()]];
         let (steps, problems) = (self.warm.steps.get(), self.warm.problems.get() as usize);
-        let (mut words, mut of_cell) = (vec![0; 2 * problems], Vec::new());
+        let (mut words, mut of_cell) = (vec![0; if self.wrong { 3 } else { 2 } * problems], Vec::new());
         for step in 0..steps {
             // Stream 0 is that of the initial parameters.
             key.fill(1 + u64::from(step), 0, &mut words);
-            let (choices, indices) = words.split_at(problems);
+            let (choices, rest) = words.split_at(problems);
+            let (indices, others) = rest.split_at(problems);
             choose(&self.share, choices, &mut of_cell);
             let drawn = of_cell.iter().zip(indices);
-            let lessons: Vec<_> =
+            let mut lessons: Vec<_> =
                 drawn.map(|(&cell, &index)| lesson(&self.sources[cell].training(u64::from(index)))).collect();
+            // Every second problem is shown with an answer to another one of its kind, where that is wrong here.
+            for (((prompt, _), (&cell, &index)), &other) in
+                lessons.iter_mut().zip(of_cell.iter().zip(indices)).zip(others).step_by(2)
+            {
+                let source = &self.sources[cell];
+                let (problem, wrong) = (source.training(u64::from(index)), source.training(u64::from(other)).answer);
+                if source.score(&problem, &wrong) == 0.0 {
+                    *prompt = again(&problem.prompt, &tokens(&wrong));
+                }
+            }
             let tokens: usize = lessons.iter().map(|(_, answer)| answer.len()).sum();
             let each = -1.0 / tokens as f32;
             let sequences = lessons
