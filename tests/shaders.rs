@@ -29,7 +29,7 @@ fn shaders_of_lanes_are_valid_with_who_acts_in_them() {
             valid += 1;
         }
     }
-    assert!(valid >= 3, "days of EV charging, training runs and traffic have twins");
+    assert!(valid >= 5, "days of EV charging, training runs, traffic and both kinds of data centres have twins");
 }
 
 #[test]

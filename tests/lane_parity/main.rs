@@ -4,6 +4,7 @@
 //! `ISONOMY_REQUIRE_GPU` is set.
 
 mod cascades;
+mod data_centers;
 mod ev_charging;
 #[path = "../every/mod.rs"]
 mod every;

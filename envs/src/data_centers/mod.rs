@@ -12,11 +12,13 @@
 //! | `balancing`      | tier 3: where to run what arrives; the optimum and the online rule                |
 //! | `load_balancing` | the environment of it, with its controllers                                       |
 //! | `trace`          | numbers that change from hour to hour                                             |
+//! | `device`         | what the WGSL twins of the two environments with lanes share                      |
 
 mod agents;
 pub mod balancing;
 mod centers;
 pub mod charging;
+mod device;
 mod load_balancing;
 pub mod provisioning;
 mod public_model;

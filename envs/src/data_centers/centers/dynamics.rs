@@ -3,11 +3,12 @@
 use super::{AHEAD, Action, Cost, Day, FEATURES, Waiting};
 use crate::data_centers::shifting::{self, Account, Circumstances, Plant};
 use isonomy_engine::figure::{Curve, Drawn, Figure, Kind};
+use isonomy_engine::gpu::LaneTwin;
 use isonomy_engine::lanes::{At, LaneDynamics, Shared, View};
 use isonomy_engine::metrics::{gini, jain};
 
 /// A centre with its traces, hour by hour.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Site {
     pub(super) plant: Plant,
     pub(super) load: Vec<f64>,
@@ -32,6 +33,13 @@ pub(in crate::data_centers) struct Centers {
     pub(super) action: Action,
     pub(super) costs: Vec<Cost>,
     pub(super) names: Vec<String>,
+}
+
+impl Site {
+    /// How many of the hours ahead are cleaner than this one.
+    pub(super) fn cleaner(&self, hour: usize) -> usize {
+        self.carbon[hour..][..=AHEAD].iter().filter(|carbon| **carbon < self.carbon[hour]).count()
+    }
 }
 
 impl Centers {
@@ -253,6 +261,10 @@ impl LaneDynamics for Centers {
         figures.push(Figure::sorted("Whose work waits", "centres", "hours that work waits", &self.waits(accounts)));
         let metrics = ["carbon_kg", "cost", "water_l", "queue_hours", "overdue", "carbon_jain", "wait_jain"];
         Drawn { metrics: metrics.map(str::to_owned).to_vec(), figures }
+    }
+
+    fn twin(&self) -> Result<LaneTwin, String> {
+        self.lane_twin()
     }
 }
 

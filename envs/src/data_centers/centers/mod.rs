@@ -13,6 +13,7 @@
 
 mod dynamics;
 mod rules;
+mod twin;
 
 pub use rules::{CarbonThreshold, CleanestHours, RunEverything};
 

@@ -1,8 +1,9 @@
 //! Who opens how much.
 
 use super::dynamics::{Centers, Site};
-use super::{AHEAD, DataCenters, Waiting};
+use super::{AHEAD, DataCenters, Waiting, twin};
 use crate::data_centers::shifting::best_plan;
+use isonomy_engine::gpu::RuleTwin;
 use isonomy_engine::lane_controllers;
 use isonomy_engine::lanes::{At, LaneController, LaneRule, Shared};
 use isonomy_engine::quantity::Probability;
@@ -56,17 +57,24 @@ impl LaneController<Centers> for RunEverything {
             *action = centers.tell(site, hour, 1.0);
         }
     }
+
+    fn twin(&self, centers: &Centers) -> Result<RuleTwin, String> {
+        Ok(twin::threshold(centers, AHEAD, 1.0, 1.0))
+    }
 }
 
 impl LaneController<Centers> for CarbonThreshold {
     fn act(&self, centers: &Centers, at: At<'_>, (_, _, day): Shared<'_, Centers>, action: &mut [u32]) {
         let hour = centers.hour(day[0].0, at.elapsed);
         for (site, action) in centers.sites.iter().zip(action) {
-            let ahead = &site.carbon[hour..][..=AHEAD];
-            let cleaner = ahead.iter().filter(|carbon| **carbon < site.carbon[hour]).count();
-            let clean = cleaner as f64 <= self.share.get() * AHEAD as f64;
+            let clean = site.cleaner(hour) as f64 <= self.share.get() * AHEAD as f64;
             *action = centers.tell(site, hour, if clean { 1.0 } else { self.otherwise.get() });
         }
+    }
+
+    fn twin(&self, centers: &Centers) -> Result<RuleTwin, String> {
+        let most = (self.share.get() * AHEAD as f64) as usize;
+        Ok(twin::threshold(centers, most, 1.0, self.otherwise.get()))
     }
 }
 
@@ -78,6 +86,10 @@ impl LaneController<Centers> for CleanestHours {
             let open = centers.best_opening(site, waiting, day[0].0, at.elapsed, left);
             *action = centers.tell(site, centers.hour(day[0].0, at.elapsed), open);
         }
+    }
+
+    fn twin(&self, _: &Centers) -> Result<RuleTwin, String> {
+        Err("a plan of all steps that are left has no WGSL twin (`CarbonThreshold` has)".to_owned())
     }
 }
 

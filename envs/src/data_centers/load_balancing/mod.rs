@@ -10,6 +10,8 @@
 //! What is below 0, or no number, is no weight. The reward of a region is
 //! `−(w_cost price x + w_carbon carbon x + w_water water x)`.
 
+mod twin;
+
 use super::balancing::{self, Burdens, MOST, Region};
 use super::centers::Day;
 use super::trace::Trace;
@@ -18,6 +20,7 @@ use bevy_ecs::prelude::Component;
 use bytemuck::{Pod, Zeroable};
 use isonomy_engine::environment::Environment;
 use isonomy_engine::figure::{Curve, Drawn, Figure, Kind};
+use isonomy_engine::gpu::{LaneTwin, RuleTwin};
 use isonomy_engine::lanes::{At, LaneController, LaneDynamics, LaneRule, Shared, View};
 use isonomy_engine::metrics::{gini, jain};
 use isonomy_engine::problem::Problem;
@@ -259,6 +262,10 @@ impl LaneDynamics for Regions {
             ["cost", "carbon_kg", "worst_carbon_kg", "carbon_jain", "carbon_gini", "water_l", "worst_water_l"];
         Drawn { metrics: metrics.map(str::to_owned).to_vec(), figures }
     }
+
+    fn twin(&self) -> Result<LaneTwin, String> {
+        self.lane_twin()
+    }
 }
 
 /// Regions that are drawn.
@@ -401,6 +408,10 @@ impl LaneController<Regions> for FairHours {
         balancing::optimum(all.load[hour], &all.at(hour)[..all.count()], mu, share);
         ask(share, action);
     }
+
+    fn twin(&self, _: &Regions) -> Result<RuleTwin, String> {
+        twin::fair(self)
+    }
 }
 
 impl LaneController<Regions> for MirrorDescent {
@@ -415,5 +426,10 @@ impl LaneController<Regions> for MirrorDescent {
         let mu = Burdens { carbon: self.mu.get(), water: self.mu_water.get() };
         balancing::online(all.load[hour], regions, mu, self.rate.get(), borne, share);
         ask(share, action);
+    }
+
+    fn twin(&self, _: &Regions) -> Result<RuleTwin, String> {
+        let reason = "prices that it makes nearly equal are compared in more digits than a device has";
+        Err(format!("{reason} (`FairHours` has a WGSL twin)"))
     }
 }
