@@ -116,7 +116,7 @@ fn network(run: &mut Run, head: &Head) -> NetworkPolicy {
     let Space::Real { size, .. } = spec.observation else { panic!("a centre sees numbers") };
     let outputs = if spec.action.is_discrete() { spec.action.count() as usize } else { 1 };
     let net = Mlp::new(vec![size as usize, 16, outputs], Activation::Tanh, 1.0, 3, 0);
-    NetworkPolicy { net, head: head.clone(), identities: 0 }
+    NetworkPolicy { net, head: *head, identities: 0 }
 }
 
 #[test]
