@@ -220,6 +220,7 @@ impl Charging {
         let Room { low, high, amps, most, offset, work } = room;
         let bounds = Bounds { most, offset };
         work.plugged.clear();
+        work.resting.clear();
         meter.plugged(bays, |station| {
             let bay = &bays[station];
             work.plugged.push(station as u32);
