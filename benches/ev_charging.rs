@@ -4,7 +4,8 @@
 //! where there is no GPU, nothing where there is neither.
 //! A site-step is one step of one whole site: commands, projection, quantisation,
 //! batteries, meters, departures, arrivals; 54 stations at Caltech, 52 at JPL. *core* is the bare step on plain arrays with
-//! commands of the largest current, *hosted* is the engine's rollout with everything around it.
+//! commands of the largest current, *hosted* is the engine's rollout with everything around it, and *4,096 sites* is that for whole days of
+//! the scenario `caltech_day.ron`.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use isonomy::engine::gpu::{Device, DeviceChoice};
@@ -94,7 +95,7 @@ fn core(criterion: &mut Criterion) {
 }
 
 /// Sampled days at Caltech: the garage as it is scaled down by the scenario, or its stations behind a single limit.
-fn sampled(network: &str, projection: &str, lanes: usize, device: Option<&Device>) -> Sim {
+fn sampled(network: &str, projection: &str, lanes: usize, threads: usize, device: Option<&Device>) -> Sim {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/ev_charging/caltech_day.ron");
     let sets = [
         format!("environment.EvCharging.projection={projection}"),
@@ -102,7 +103,7 @@ fn sampled(network: &str, projection: &str, lanes: usize, device: Option<&Device
         "environment.EvCharging.action=Discrete(levels: 4)".to_owned(),
     ];
     let loaded = scenario::load(&file, &sets).unwrap_or_else(|problems| panic!("{problems}"));
-    let setup = Setup { lanes, seed: 1, phase: Phase::Training, threads: 1, device };
+    let setup = Setup { lanes, seed: 1, phase: Phase::Training, threads, device };
     let mut sim = Sim::new(&*loaded.scenario.environment, Vec::new(), setup).expect("builds");
     let full = TabularPolicy::from_chances(sim.spec(), 1, |_, _, _, chances| chances[4] = 1.0);
     sim.set_policy(&full);
@@ -121,8 +122,25 @@ fn hosted(criterion: &mut Criterion) {
     group.sample_size(10);
     for (name, network) in NETWORKS {
         for projection in ["None", "L2", "MaxMin"] {
-            let mut sim = sampled(network, projection, lanes as usize, None);
+            let mut sim = sampled(network, projection, lanes as usize, 1, None);
             group.bench_function(BenchmarkId::new(name, projection), |bencher| {
+                bencher.iter(|| sim.advance(STEPS as usize).expect("no device"))
+            });
+        }
+    }
+    group.finish();
+}
+
+/// A day of as many sites as a learner has lanes, sampled anew each time.
+fn whole_days(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("4,096 sites, a day");
+    let lanes = 4096;
+    group.throughput(Throughput::Elements(u64::from(STEPS) * lanes));
+    group.sample_size(10);
+    for (name, network) in NETWORKS {
+        for threads in [1, 2] {
+            let mut sim = sampled(network, "L2", lanes as usize, threads, None);
+            group.bench_function(BenchmarkId::new(name, format!("L2, {threads} threads")), |bencher| {
                 bencher.iter(|| sim.advance(STEPS as usize).expect("no device"))
             });
         }
@@ -142,7 +160,7 @@ fn device(criterion: &mut Criterion) {
     group.sample_size(10);
     for (name, network) in NETWORKS {
         for projection in ["None", "L2", "MaxMin"] {
-            let mut sim = sampled(network, projection, lanes as usize, Some(&device));
+            let mut sim = sampled(network, projection, lanes as usize, 1, Some(&device));
             group.bench_function(BenchmarkId::new(name, projection), |bencher| {
                 bencher.iter(|| sim.advance(STEPS as usize).expect("the device should not fail"))
             });
@@ -151,5 +169,5 @@ fn device(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, core, hosted, device);
+criterion_group!(benches, core, hosted, whole_days, device);
 criterion_main!(benches);

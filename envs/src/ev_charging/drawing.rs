@@ -21,10 +21,12 @@ pub(super) fn traces(dynamics: &Charging) -> usize {
 /// Makes the step on a copy: cars that leave with it still count.
 pub(super) fn trace(dynamics: &Charging, at: At<'_>, action: &[u32], state: Shared<'_, Charging>, numbers: &mut [f64]) {
     let (mut bays, mut stays, mut meter) = (state.0.to_vec(), state.1.to_vec(), state.2[0]);
+    let mut store = state.7.to_vec();
     let (phases, rest) = numbers.split_at_mut(dynamics.phases.names.len());
     let (site, limits) = rest.split_at_mut(SITE);
     dynamics.with_room(|room| {
-        dynamics.carry_out(action, &mut Lane { bays: &mut bays, stays: &mut stays, meter: &mut meter }, state.3, room);
+        let mut lane = Lane { bays: &mut bays, stays: &mut stays, meter: &mut meter };
+        dynamics.carry_out(action, &mut lane, (state.3, &mut store), room);
         let (grid, signals) = (&dynamics.site.grid, &dynamics.signals);
         phases.fill(0.0);
         for (station, (bay, phase)) in bays.iter().zip(&dynamics.phases.of).enumerate() {
@@ -32,6 +34,10 @@ pub(super) fn trace(dynamics: &Charging, at: At<'_>, action: &[u32], state: Shar
             phases[*phase as usize] += room.amps[station] * grid.stations[station].kw_per_amp;
         }
         room.work.load(grid, &room.amps);
+        let battery_kw = store.iter().map(|store| store.kw).sum::<f64>();
+        if let Some(battery) = &dynamics.battery {
+            battery.add(battery_kw, &mut room.offset);
+        }
         let bounds = Bounds { most: &room.most, offset: &room.offset };
         for (limit, full) in limits.iter_mut().enumerate() {
             let carried = bounds.with(limit, room.work.flows[limit]).square().sqrt();
@@ -41,7 +47,7 @@ pub(super) fn trace(dynamics: &Charging, at: At<'_>, action: &[u32], state: Shar
         let load = signals.at(&signals.load, day, t);
         let limit = if signals.transformer.is_empty() { grid.power_limit() } else { room.most.last().copied() };
         site.copy_from_slice(&[
-            phases.iter().sum::<f64>() + load,
+            phases.iter().sum::<f64>() + load + battery_kw,
             limit.unwrap_or(f64::NAN),
             signals.at(&signals.buy, day, t),
             f64::from(signals.emissions.rate(day as usize, t)),

@@ -10,6 +10,7 @@ use super::projection::{Projection, raise};
 use super::reward::{Paid, Payments};
 use super::sessions::Source;
 use super::signals::{DemandResponse, Reduction};
+use super::site_battery::{Stationary, Store};
 use super::step::{self, Bay, Lane, Meter, Outcome, Room, Site, Stay};
 use super::view::View;
 use super::{Batteries, session::Session};
@@ -104,6 +105,7 @@ pub struct Charging {
     pub(super) calendar: Calendar,
     pub(super) source: Source,
     pub(super) response: Option<DemandResponse>,
+    pub(super) battery: Option<Stationary>,
     pub(super) signals: Signals,
     pub(super) action: Action,
     pub(super) actors: Actors,
@@ -144,8 +146,21 @@ impl Charging {
         })
     }
 
+    /// What rules may count on in the step to come: bounds and loads, and what the site's battery can do about them.
+    pub(super) fn bounds_with_battery(&self, meter: &Meter, calls: &[Call], store: &[Store], room: &mut Room) {
+        self.bounds(meter, calls, room);
+        if let (Some(battery), [store]) = (&self.battery, store) {
+            battery.widen(store, room);
+        }
+    }
+
     /// Bounds and loads of the step to come.
     pub(super) fn bounds(&self, meter: &Meter, calls: &[Call], room: &mut Room) {
+        if self.battery.is_some() {
+            let bounds = self.site.grid.bounds();
+            room.most.copy_from_slice(bounds.most);
+            room.offset.copy_from_slice(bounds.offset);
+        }
         if self.signals.transformer.is_empty() {
             return;
         }
@@ -220,6 +235,7 @@ impl Charging {
         let Room { low, high, amps, most, offset, work } = room;
         let bounds = Bounds { most, offset };
         work.plugged.clear();
+        work.resting.clear();
         meter.plugged(bays, |station| {
             let bay = &bays[station];
             work.plugged.push(station as u32);
@@ -235,11 +251,30 @@ impl Charging {
     }
 
     /// From actions to what batteries took.
-    pub(super) fn carry_out(&self, action: &[u32], lane: &mut Lane<'_>, calls: &[Call], room: &mut Room) -> Outcome {
-        self.bounds(lane.meter, calls, room);
+    pub(super) fn carry_out(
+        &self,
+        action: &[u32],
+        lane: &mut Lane<'_>,
+        (calls, store): (&[Call], &mut [Store]),
+        room: &mut Room,
+    ) -> Outcome {
+        self.bounds_with_battery(lane.meter, calls, store, room);
         self.command(action, lane.bays, lane.meter, room);
         self.settle(lane.bays, lane.meter, room);
-        self.site.charge(lane, room)
+        let (Some(battery), [store]) = (&self.battery, store) else { return self.site.charge(lane, room) };
+        let mut outcome = self.site.follow(lane.bays, room);
+        self.bounds(lane.meter, calls, room);
+        for &station in &room.work.plugged {
+            room.amps[station as usize] = lane.bays[station as usize].amps;
+        }
+        room.work.load_plugged(&self.site.grid, &room.amps);
+        let (signals, Meter { day, t, .. }) = (&self.signals, *lane.meter);
+        let cars = outcome.energy_kwh - outcome.back_kwh;
+        let kw = cars / self.site.hours + signals.at(&signals.load, day, t);
+        let net = cars + battery.run(store, room, kw, signals.at(&signals.buy, day, t));
+        (outcome.energy_kwh, outcome.back_kwh) = (net.max(0.0), (-net).max(0.0));
+        self.site.count(lane.meter, &outcome);
+        outcome
     }
 
     fn pay_for_energy(&self, meter: &mut Meter, outcome: &Outcome) {
@@ -258,14 +293,23 @@ impl Charging {
 }
 
 impl LaneDynamics for Charging {
-    type State = (Bay, Stay, Meter, Call, Worn, Soc, Pull);
+    type State = (Bay, Stay, Meter, Call, Worn, Soc, Pull, Store);
 
     fn counts(&self) -> Vec<usize> {
         let stations = self.site.grid.stations.len();
         let calls = self.response.as_ref().map_or(0, DemandResponse::most);
         let worn = if self.batteries.wear { stations } else { 0 };
         let pulls = if self.site.projection == Projection::L2 { super::nearest::memory(&self.site.grid) } else { 0 };
-        vec![stations, self.source.most(), 1, calls, worn, worn * (self.clock.steps() as usize + 1), pulls]
+        vec![
+            stations,
+            self.source.most(),
+            1,
+            calls,
+            worn,
+            worn * (self.clock.steps() as usize + 1),
+            pulls,
+            self.battery.iter().len(),
+        ]
     }
 
     fn draws(&self) -> usize {
@@ -276,7 +320,7 @@ impl LaneDynamics for Charging {
         1 + self.source.words() + self.response.as_ref().map_or(0, |_| DemandResponse::WORDS)
     }
 
-    fn start(&self, at: At<'_>, (bays, stays, meter, calls, worn, socs, pulls): lanes::View<'_, Self>) {
+    fn start(&self, at: At<'_>, (bays, stays, meter, calls, worn, socs, pulls, store): lanes::View<'_, Self>) {
         let day = self.calendar.pick(at.lane as u64, 1, at.episode, at.words[0]);
         let mut sessions: Vec<Session> = Vec::new();
         let turned_away = self.source.draw(day, &|word| at.words[1 + word], &mut sessions);
@@ -298,6 +342,7 @@ impl LaneDynamics for Charging {
         worn.fill(Worn::zeroed());
         socs.fill(Soc(0.0));
         pulls.fill(Pull(0.0));
+        store.fill(self.battery.as_ref().map_or_else(Store::zeroed, Stationary::start));
         step::start(day as u32, sessions.len() as u32, &mut Lane { bays, stays, meter: &mut meter[0] });
         meter[0].rejected = turned_away;
     }
@@ -310,14 +355,14 @@ impl LaneDynamics for Charging {
         &self,
         at: At<'_>,
         action: &[u32],
-        (bays, stays, meter, calls, worn, socs, pulls): lanes::View<'_, Self>,
+        (bays, stays, meter, calls, worn, socs, pulls, store): lanes::View<'_, Self>,
         reward: &mut [f32],
     ) {
         self.with_room(|room| {
             let meter = &mut meter[0];
             let memory = bytemuck::cast_slice_mut(pulls);
             room.work.memory[..memory.len()].copy_from_slice(memory);
-            let outcome = self.carry_out(action, &mut Lane { bays, stays, meter }, calls, room);
+            let outcome = self.carry_out(action, &mut Lane { bays, stays, meter }, (calls, store), room);
             memory.copy_from_slice(&room.work.memory[..memory.len()]);
             if !at.words.is_empty() {
                 self.batteries.lose(bays, at.words, self.site.hours);
@@ -340,7 +385,7 @@ impl LaneDynamics for Charging {
     }
 
     fn measures(&self) -> Vec<String> {
-        super::measure::names(&self.compared)
+        super::measure::names(&self.compared, self.battery.is_some())
     }
 
     fn measure(&self, state: Shared<'_, Self>, measures: &mut [f64]) {

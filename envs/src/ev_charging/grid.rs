@@ -99,6 +99,8 @@ pub struct Grid {
     pub class: Vec<u32>,
     /// Posts that several stations share, numbered from 0.
     pub posts: u32,
+    gives_back: bool,
+    stepless: bool,
     most: Vec<f64>,
     offset: Vec<f64>,
     rows: Vec<Term>,
@@ -146,12 +148,37 @@ impl Grid {
         let posts = stations.iter().filter_map(|station| station.post).max().map_or(0, |post| post + 1);
         let (rows, row_ends) = flat(rows);
         let (columns, column_ends) = flat(classes);
-        Grid { stations, limits, class, posts, most, offset, rows, row_ends, columns, column_ends }
+        let gives_back = stations.iter().any(|station| station.most_back > 0.0);
+        let stepless = stations.iter().all(|station| station.pilots.continuous() && station.pilots.least <= 0.0);
+        Grid {
+            stations,
+            limits,
+            class,
+            posts,
+            gives_back,
+            stepless,
+            most,
+            offset,
+            rows,
+            row_ends,
+            columns,
+            column_ends,
+        }
     }
 
     /// The bounds as given, with no other load.
     pub fn bounds(&self) -> Bounds<'_> {
         Bounds { most: &self.most, offset: &self.offset }
+    }
+
+    /// Whether any station can give back.
+    pub fn gives_back(&self) -> bool {
+        self.gives_back
+    }
+
+    /// Whether all stations can offer anything up to their largest current.
+    pub fn stepless(&self) -> bool {
+        self.stepless
     }
 
     /// Number of classes.
@@ -179,6 +206,10 @@ impl Grid {
 
     /// The same where the other stations draw nothing.
     pub fn sums_of(&self, stations: &[u32], amps: &[f64], sums: &mut [f64]) {
+        if let [sum] = sums {
+            *sum = stations.iter().fold(0.0, |sum, &station| sum + amps[station as usize]);
+            return;
+        }
         sums.fill(0.0);
         // Neighbours are often of one class: their sum stays in a register.
         let (mut last, mut sum) = (0, 0.0);

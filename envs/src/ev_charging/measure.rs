@@ -100,10 +100,14 @@ impl Compared {
     }
 }
 
+/// What there is of a site's battery.
+const BATTERY: [&str; 2] = ["site_battery_kwh", "site_battery_through_kwh"];
+
 /// Names of all measures.
-pub(super) fn names(compared: &[Compared]) -> Vec<String> {
+pub(super) fn names(compared: &[Compared], battery: bool) -> Vec<String> {
+    let battery = BATTERY.iter().filter(|_| battery).map(|name| (*name).to_owned());
     let classes = compared.iter().flat_map(Compared::classes).map(|class| format!("served_mean.{class}"));
-    WHOLE.iter().map(|name| (*name).to_owned()).chain(classes).collect()
+    WHOLE.iter().map(|name| (*name).to_owned()).chain(classes).chain(battery).collect()
 }
 
 /// The cars that came until now.
@@ -144,5 +148,8 @@ pub(super) fn write(dynamics: &Charging, state: Shared<'_, Charging>, measures: 
             measures[next] = mean(of().sum(), of().count());
             next += 1;
         }
+    }
+    for store in state.7 {
+        measures[next..][..BATTERY.len()].copy_from_slice(&[store.stored_kwh, store.through_kwh]);
     }
 }

@@ -9,6 +9,7 @@
 //! | `Worn`  | stations, if wear      | energy through the battery                                             |
 //! | `Soc`   | stations · (steps + 1) | states of charge of the stay, if wear                                  |
 //! | `Pull`  | limits + classes       | what the nearest commands of the step before were found with           |
+//! | `Store` | 1, if `battery`        | the battery of the site                                                |
 //!
 //! A step: commands (or rules) → what the grid can carry of them → batteries → meters and rewards → who leaves → who comes.
 
@@ -29,6 +30,7 @@ mod reward;
 pub mod session;
 pub mod sessions;
 pub mod signals;
+pub mod site_battery;
 pub mod step;
 #[cfg(test)]
 mod tests;
@@ -59,6 +61,7 @@ use serde::{Deserialize, Serialize};
 use session::Session;
 use sessions::Sessions;
 use signals::{DemandResponse, Kind, Moer, Series, Tariff};
+use site_battery::SiteBattery;
 use std::f64::consts::TAU;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -92,6 +95,9 @@ pub struct EvCharging {
     /// A limit on the power of all stations and of what else hangs on the transformer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transformer: Option<Transformer>,
+    /// A battery of the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery: Option<SiteBattery>,
     /// Price of energy.
     #[serde(default = "nothing")]
     pub tariff: Tariff,
@@ -556,6 +562,8 @@ impl EvCharging {
             groups: names.len(),
         };
         let (of, names) = by_name(&grid, phase);
+        let battery = self.battery.as_ref();
+        let battery = battery.map(|battery| battery.stationary(&grid, self.transformer.is_some(), clock.step_hours()));
         let site = Site {
             grid,
             cells: self.batteries.cells(),
@@ -571,6 +579,7 @@ impl EvCharging {
             clock,
             calendar: self.calendar.clone(),
             response: self.transformer.as_ref().and_then(|transformer| transformer.response.clone()),
+            battery,
             action: self.action,
             actors,
             payments,
@@ -674,7 +683,12 @@ impl Environment for EvCharging {
         Spec {
             groups: (0..).zip(&names).map(|(i, name)| GroupSpec { name: name.clone(), agents: of(i) }).collect(),
             tasks: Payments::tasks(&self.reward, &self.costs, all_kwh, grid.stations.len()),
-            observation: self.view.space(grid.stations.len(), names.len(), self.transformer.is_some()),
+            observation: self.view.space(
+                grid.stations.len(),
+                names.len(),
+                self.transformer.is_some(),
+                self.battery.is_some(),
+            ),
             action: self.action.space(most, if matches!(actors, Actors::Stations(_)) { back } else { 0.0 }),
             time_limit: self.steps(),
             terminal: Vec::new(),
@@ -694,6 +708,8 @@ impl Environment for EvCharging {
         let sessions = self.sessions.check(&clock, &self.names());
         problems.extend(sessions.into_iter().map(|problem| problem.under("sessions")));
         problems.extend(self.batteries.check().into_iter().map(|problem| problem.under("batteries")));
+        let battery = self.battery.iter().flat_map(|battery| battery.check(&self.grid()));
+        problems.extend(battery.map(|problem| problem.under("battery")));
         problems.extend(self.check_signals(&clock));
         problems.extend(self.check_agents());
         problems

@@ -44,8 +44,10 @@ pub struct Work {
     pub(super) nearest: nearest::Work,
     /// What `L2` remembers of the step before; zeros: nothing. It only saves time.
     pub memory: Vec<f64>,
-    /// Stations that have a car, in the order of registration; projections look at no others.
+    /// Stations whose car can be told anything but 0, in the order of registration; projections look at no others.
     pub plugged: Vec<u32>,
+    /// Stations whose car has all that it wants and cannot give anything back. Empty where none of them was charged before.
+    pub resting: Vec<u32>,
     /// Stations in some order.
     pub order: Vec<u32>,
     /// Keys of that order.
@@ -66,6 +68,7 @@ impl Work {
             nearest: nearest::Work::new(grid),
             memory: vec![0.0; nearest::memory(grid)],
             plugged: (0..stations as u32).collect(),
+            resting: Vec::with_capacity(stations),
             order: Vec::with_capacity(stations),
             keys: vec![0.0; stations],
         }
@@ -298,7 +301,7 @@ pub enum Quantisation {
 impl Quantisation {
     /// Replaces commands by ones that the stations can offer. `wish`: what was asked for, which no station exceeds.
     pub fn apply(self, grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], work: &mut Work) {
-        if self == Quantisation::None {
+        if self == Quantisation::None || grid.stepless() {
             return;
         }
         let mut moved = false;

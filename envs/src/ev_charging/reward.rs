@@ -40,7 +40,8 @@ pub enum Reward {
     },
     /// Minus the square of what is missing to a power: of EV2Gym. Needs `setpoint`.
     Tracking,
-    /// The profit of Chargax (arXiv 2507.01522), less weighted shortcomings.
+    /// The profit of Chargax (arXiv 2507.01522), less weighted shortcomings. Where the site has a battery, what all of it
+    /// draws is paid for, as there.
     Chargax {
         /// What a driver pays, per kWh.
         #[serde(default = "customer_price")]
@@ -277,6 +278,13 @@ impl<'a> Paid<'a> {
             self.pay(station, own);
         }
         let over_kw = transformer_excess(dynamics, meter, room);
+        if dynamics.battery.is_some() && matches!(payments.reward, Reward::Chargax { .. }) {
+            // Stations have paid for their own energy; the site pays for what its battery leaves of it.
+            let energy = |(station, bay): (usize, &Bay)| bay.amps * site.grid.stations[station].kw_per_amp * site.hours;
+            let plugged = bays.iter().enumerate().filter(|(_, bay)| bay.session != 0);
+            let paid: f64 = plugged.map(energy).map(|kwh| kwh * if kwh > 0.0 { buy } else { sell }).sum();
+            self.common += paid - (outcome.energy_kwh * buy - outcome.back_kwh * sell);
+        }
         self.common += match payments.reward {
             Reward::SustainGym { excess, .. } => {
                 -excess.get() * outcome.excess * site.grid.stations[0].kw_per_amp * site.hours

@@ -152,20 +152,28 @@ pub struct Meter {
 /// Stations that [`Meter::taken`] and [`Meter::taken_above`] tell of.
 const BITS: usize = u64::BITS as usize;
 
+#[inline]
+fn each_bit(mut bits: u64, mut each: impl FnMut(usize)) {
+    while bits != 0 {
+        each(bits.trailing_zeros() as usize);
+        bits &= bits - 1;
+    }
+}
+
 impl Meter {
     /// Stations that have a car, in the order of registration.
     #[inline]
     pub fn plugged(&self, bays: &[Bay], mut each: impl FnMut(usize)) {
-        let mut taken = u64::from(self.taken_above) << 32 | u64::from(self.taken);
-        while taken != 0 {
-            each(taken.trailing_zeros() as usize);
-            taken &= taken - 1;
-        }
+        each_bit(self.bits(), &mut each);
         for (station, bay) in bays.iter().enumerate().skip(BITS) {
             if bay.session != 0 {
                 each(station);
             }
         }
+    }
+
+    fn bits(&self) -> u64 {
+        u64::from(self.taken_above) << 32 | u64::from(self.taken)
     }
 
     fn take(&mut self, station: usize, departure: u32) {
@@ -385,22 +393,48 @@ impl Site {
         let bounds = Bounds { most, offset };
         self.share_posts(amps);
         work.plugged.clear();
-        meter.plugged(bays, |station| work.plugged.push(station as u32));
-        for &index in &work.plugged {
-            let index = index as usize;
-            let station = &self.grid.stations[index];
-            [low[index], high[index]] = self.range(index, &bays[index]);
-            // A command that is no number is none.
-            let wish = if amps[index].is_nan() { 0.0 } else { amps[index] };
-            // The nearest commands are those nearest to what was asked for, not to what the cars could take of it.
-            let [least, most] = match self.projection {
-                Projection::L2 => [-station.most_back, station.pilots.most],
-                _ => [low[index], high[index]],
-            };
-            amps[index] = wish.max(least).min(most);
+        work.resting.clear();
+        let all_move = self.cells.ramp_down || self.grid.gives_back();
+        let moves = |bay: &Bay| all_move | (bay.missing_kwh > DONE_KWH);
+        // Bits first, so that there is nothing to guess in the loop over all cars.
+        let (taken, mut moving, mut stops) = (meter.bits(), 0, false);
+        each_bit(taken, |station| {
+            let bay = &bays[station];
+            moving |= u64::from(moves(bay)) << station;
+            stops |= !moves(bay) & (bay.pilot != 0.0);
+        });
+        each_bit(moving, |station| {
+            work.plugged.push(station as u32);
+            self.within_range(station, &bays[station], [&mut *low, &mut *high, &mut *amps]);
+        });
+        if stops {
+            each_bit(taken & !moving, |station| work.resting.push(station as u32));
+        }
+        for (station, bay) in bays.iter().enumerate().skip(BITS).filter(|(_, bay)| bay.session != 0) {
+            if moves(bay) {
+                work.plugged.push(station as u32);
+                self.within_range(station, bay, [&mut *low, &mut *high, &mut *amps]);
+            } else {
+                work.resting.push(station as u32);
+            }
         }
         self.projection.apply(&self.grid, &bounds, low, high, amps, work);
         self.quantisation.apply(&self.grid, &bounds, high, amps, work);
+    }
+
+    /// Finds the range of a station and brings its command there.
+    #[inline(always)]
+    fn within_range(&self, index: usize, bay: &Bay, [low, high, amps]: [&mut [f64]; 3]) {
+        let station = &self.grid.stations[index];
+        [low[index], high[index]] = self.range(index, bay);
+        // A command that is no number is none.
+        let wish = if amps[index].is_nan() { 0.0 } else { amps[index] };
+        // The nearest commands are those nearest to what was asked for, not to what the cars could take of it.
+        let [least, most] = match self.projection {
+            Projection::L2 => [-station.most_back, station.pilots.most],
+            _ => [low[index], high[index]],
+        };
+        amps[index] = wish.max(least).min(most);
     }
 
     /// What a station may be told: at most what the car can give back, at most what it still wants.
@@ -442,12 +476,24 @@ impl Site {
 
     /// Charges for one step with the commands in `room.amps` that were [settled](Self::settle) for these bays.
     pub fn charge(&self, lane: &mut Lane<'_>, room: &mut Room) -> Outcome {
+        let outcome = self.follow(lane.bays, room);
+        self.count(lane.meter, &outcome);
+        outcome
+    }
+
+    /// What batteries make of the commands.
+    #[inline]
+    pub(super) fn follow(&self, bays: &mut [Bay], room: &mut Room) -> Outcome {
         let Room { amps, most, offset, work, .. } = room;
         work.load_plugged(&self.grid, amps);
         let excess = self.grid.excess(&work.flows, &Bounds { most, offset });
         let mut outcome = Outcome { excess, ..Outcome::default() };
+        for &index in &work.resting {
+            let bay = &mut bays[index as usize];
+            (bay.pilot, bay.amps) = (0.0, 0.0);
+        }
         for &index in &work.plugged {
-            let (station, bay) = (&self.grid.stations[index as usize], &mut lane.bays[index as usize]);
+            let (station, bay) = (&self.grid.stations[index as usize], &mut bays[index as usize]);
             let pilot = amps[index as usize];
             bay.pilot = pilot;
             let battery = self.cells.battery(bay);
@@ -463,12 +509,16 @@ impl Site {
             outcome.energy_kwh += energy.max(0.0);
             outcome.back_kwh -= energy.min(0.0);
         }
-        let meter = &mut *lane.meter;
+        outcome
+    }
+
+    /// Adds a step to the meter.
+    #[inline]
+    pub(super) fn count(&self, meter: &mut Meter, outcome: &Outcome) {
         meter.energy_kwh += outcome.energy_kwh;
         meter.back_kwh += outcome.back_kwh;
         meter.power_kw = (outcome.energy_kwh - outcome.back_kwh) / self.hours;
-        meter.excess += excess;
-        outcome
+        meter.excess += outcome.excess;
     }
 }
 

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum View {
-    /// One's own car, one's group, and what concerns the site; numbers about as large as 1.
+    /// One's own car, one's group, and what concerns the site, last of all how full its battery is if it has one; numbers
+    /// about as large as 1.
     Own {
         /// Prices and emissions of so many steps ahead.
         #[serde(default)]
@@ -70,9 +71,9 @@ impl View {
     }
 
     /// The space of what an agent sees.
-    pub(super) fn space(self, stations: usize, groups: usize, transformer: bool) -> Space {
+    pub(super) fn space(self, stations: usize, groups: usize, transformer: bool, battery: bool) -> Space {
         let (size, most) = match self {
-            View::Own { forecast } => (OWN + groups + SITE + 2 * forecast as usize, MOST),
+            View::Own { forecast } => (OWN + groups + SITE + 2 * forecast as usize + usize::from(battery), MOST),
             View::SustainGym { forecast } => (3 + 2 * stations + forecast as usize, MOST_IN_UNITS),
             View::Ev2Gym { forecast } => {
                 (3 + 2 * stations + forecast as usize * if transformer { 3 } else { 1 }, MOST_IN_UNITS)
@@ -86,9 +87,14 @@ impl View {
         let (bays, meter, calls) = (state.0, &state.2[0], state.3);
         let agents = dynamics.actors.count();
         let size = features.len() / agents;
-        dynamics.bounds(meter, calls, room);
+        dynamics.bounds_with_battery(meter, calls, state.7, room);
         match self {
-            View::Own { forecast } => own(dynamics, bays, meter, calls, forecast, room, features),
+            View::Own { forecast } => {
+                own(dynamics, bays, meter, calls, forecast, room, features);
+                if let (Some(battery), [store]) = (&dynamics.battery, state.7) {
+                    features.chunks_exact_mut(size).for_each(|agent| agent[size - 1] = battery.full(store) as f32);
+                }
+            }
             View::SustainGym { .. } | View::Ev2Gym { .. } => {
                 let (first, others) = features.split_at_mut(size);
                 let mut list = Features { list: first, at: 0, most: MOST_IN_UNITS };

@@ -30,7 +30,7 @@ impl<R: Rule> LaneController<Charging> for ByRule<R> {
     fn act(&self, dynamics: &Charging, at: At<'_>, state: Shared<'_, Charging>, action: &mut [u32]) {
         let (bays, meter, calls) = (state.0, &state.2[0], state.3);
         dynamics.with_room(|room| {
-            dynamics.bounds(meter, calls, room);
+            dynamics.bounds_with_battery(meter, calls, state.7, room);
             dynamics.ask(&self.rule, bays, meter, at.words, room);
             dynamics.write(&room.amps, action);
         });

@@ -29,7 +29,9 @@ pub(crate) struct Table<'a> {
     wanted: Vec<&'a str>,
     /// Where each wanted column is.
     at: Vec<Option<usize>>,
-    width: usize,
+    header: Vec<String>,
+    /// Whether rows may end early.
+    short_rows: bool,
     ended: bool,
 }
 
@@ -93,7 +95,22 @@ impl<'a> Table<'a> {
             }
         }
         let wanted = columns.iter().map(|(name, _)| *name).collect();
-        flaws.or(Table { reader, record, wanted, at, width: header.len(), ended: false })
+        flaws.or(Table { reader, record, wanted, at, header, short_rows: false, ended: false })
+    }
+
+    /// The same table where what a row does not have is empty.
+    pub(crate) fn with_short_rows(self) -> Self {
+        Table { short_rows: true, ..self }
+    }
+
+    /// Whether a column is there.
+    pub(crate) fn has(&self, column: usize) -> bool {
+        self.at[column].is_some()
+    }
+
+    /// The names of all columns.
+    pub(crate) fn header(&self) -> &[String] {
+        &self.header
     }
 
     /// The next row that has as many fields as the header; others are flaws.
@@ -107,10 +124,11 @@ impl<'a> Table<'a> {
                 }
                 Ok(true) => {
                     let line = self.record.position().map_or(0, |position| position.line());
-                    if self.record.len() == self.width {
+                    let (fields, width) = (self.record.len(), self.header.len());
+                    if fields == width || self.short_rows && fields < width {
                         return Some(Row { table: self, line });
                     }
-                    let found = format!("has {} fields where the header has {}", self.record.len(), self.width);
+                    let found = format!("has {fields} fields where the header has {width}");
                     flaws.add(&format!("line {line}"), found, "every row has every field, if only an empty one");
                 }
             }

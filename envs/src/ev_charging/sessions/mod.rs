@@ -5,6 +5,7 @@
 
 mod acn_data;
 mod acn_queue;
+mod arrival_files;
 mod dropped;
 mod intake;
 mod mixture;
@@ -20,6 +21,7 @@ pub(super) mod tests;
 mod words;
 mod written;
 
+pub use arrival_files::{ChargaxFiles, Ev2GymFiles, Place};
 pub use dropped::Dropped;
 pub use intake::{Fate, Imported, Overlap, Overnight, Rules, Unknown};
 pub use mixture::Mixture;

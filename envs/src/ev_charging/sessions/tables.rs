@@ -2,14 +2,16 @@
 //!
 //! A table has any number of entries; they divide the day into equal parts. Numbers from words: [`Words`].
 
+use super::arrival_files::{ChargaxFiles, Ev2GymFiles};
 use super::words::{Words, most_poisson};
 use crate::ev_charging::calendar::Clock;
 use crate::ev_charging::session::Session;
 use isonomy_engine::problem::Problem;
-use isonomy_engine::quantity::{NonNegative, Positive};
+use isonomy_engine::quantity::NonNegative;
 use jiff::civil::Weekday;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// Who comes, how long they stay and what they ask for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +21,10 @@ pub enum Cars {
     CaltechMarch2019,
     /// Tables of one's own.
     Own(Tables),
+    /// Tables in the files of EV2Gym.
+    Ev2Gym(Ev2GymFiles),
+    /// Tables in the files of Chargax.
+    Chargax(ChargaxFiles),
 }
 
 /// Tables over the time of day.
@@ -27,18 +33,20 @@ pub enum Cars {
 pub struct Tables {
     /// How many of the day's cars come in each part of it, in any unit.
     pub arrivals: Vec<NonNegative>,
-    /// The same on Saturdays and Sundays, where it differs.
+    /// The same on Saturdays and Sundays, where it differs; nobody comes where all are 0.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weekend_arrivals: Vec<NonNegative>,
-    /// Mean stay of a car that comes in each part of the day, h.
-    pub stay_hours: Vec<Positive>,
-    /// Mean energy that it asks for, kWh.
-    pub energy_kwh: Vec<Positive>,
+    /// Mean stay of a car that comes in each part of the day, h; nobody stays for less than a step.
+    pub stay_hours: Vec<NonNegative>,
+    /// Mean energy that it asks for, kWh; nobody asks for less than 0.01.
+    pub energy_kwh: Vec<NonNegative>,
     /// How both spread about their means.
     pub shape: Shape,
     /// Standard deviation of a stay, as a share of its mean.
+    #[serde(default = "zero")]
     pub stay_spread: NonNegative,
     /// Standard deviation of the energy, as a share of its mean.
+    #[serde(default = "zero")]
     pub energy_spread: NonNegative,
     /// Shorter stays last this long, h.
     #[serde(default = "zero")]
@@ -51,13 +59,15 @@ pub struct Tables {
     pub estimate_spread_hours: NonNegative,
 }
 
-/// A family of distributions with a mean and a standard deviation.
+/// How stays and requests are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Shape {
     /// Normal, as EV2Gym has it.
     Normal,
     /// Log-normal: never below 0, and skewed as stays and requests are.
     LogNormal,
+    /// One of the numbers of the table, any as often as any other, whenever the car comes; what Chargax does.
+    OneOf,
 }
 
 fn zero() -> NonNegative {
@@ -73,12 +83,11 @@ impl Tables {
     /// deviations of the quotient of a session and the mean of its part, .68 and .91.
     pub fn caltech_march_2019() -> Tables {
         let table = |numbers: [f64; 12]| numbers.map(|number| NonNegative::new(number).expect("not negative")).to_vec();
-        let positive = |numbers: [f64; 12]| numbers.map(|number| Positive::new(number).expect("above 0")).to_vec();
         Tables {
             arrivals: table([0.002, 0.0, 0.001, 0.081, 0.388, 0.161, 0.139, 0.045, 0.062, 0.073, 0.039, 0.009]),
             weekend_arrivals: table([0.015, 0.0, 0.0, 0.037, 0.187, 0.164, 0.187, 0.134, 0.097, 0.112, 0.052, 0.015]),
-            stay_hours: positive([6.0, 6.0, 6.0, 7.0, 7.4, 6.1, 4.6, 3.8, 2.9, 3.9, 5.3, 6.0]),
-            energy_kwh: positive([12.0, 9.3, 9.3, 9.3, 10.4, 8.4, 6.3, 7.2, 6.6, 9.4, 15.2, 15.2]),
+            stay_hours: table([6.0, 6.0, 6.0, 7.0, 7.4, 6.1, 4.6, 3.8, 2.9, 3.9, 5.3, 6.0]),
+            energy_kwh: table([12.0, 9.3, 9.3, 9.3, 10.4, 8.4, 6.3, 7.2, 6.6, 9.4, 15.2, 15.2]),
             shape: Shape::LogNormal,
             stay_spread: NonNegative::new(0.68).expect("not negative"),
             energy_spread: NonNegative::new(0.91).expect("not negative"),
@@ -91,15 +100,20 @@ impl Tables {
     /// Everything wrong with them.
     pub(super) fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (name, table) in [("arrivals", &self.arrivals), ("weekend_arrivals", &self.weekend_arrivals)] {
-            let nobody = !table.iter().any(|share| share.get() > 0.0);
-            if nobody && !(table.is_empty() && name == "weekend_arrivals") {
-                problems.push(Problem::at(name, "nobody comes").help("at least one entry above 0 would do"));
-            }
+        let any = |table: &[NonNegative]| table.iter().any(|number| number.get() > 0.0);
+        if !any(&self.arrivals) {
+            problems.push(Problem::at("arrivals", "nobody comes").help("at least one entry above 0 would do"));
         }
         for (name, table) in [("stay_hours", &self.stay_hours), ("energy_kwh", &self.energy_kwh)] {
             if table.is_empty() {
                 problems.push(Problem::at(name, "is empty").help("one entry would do for the whole day"));
+            } else if !any(table) {
+                problems.push(Problem::at(name, "all are 0").help("at least one entry above 0 would do"));
+            }
+        }
+        for (name, spread) in [("stay_spread", self.stay_spread), ("energy_spread", self.energy_spread)] {
+            if self.shape == Shape::OneOf && spread.get() > 0.0 {
+                problems.push(Problem::at(name, "numbers of a table have no spread of their own").help("0 would do"));
             }
         }
         problems
@@ -107,18 +121,31 @@ impl Tables {
 }
 
 impl Cars {
-    /// The tables.
+    /// The tables, once resolved and checked.
     pub fn tables(&self) -> Tables {
         match self {
             Cars::CaltechMarch2019 => Tables::caltech_march_2019(),
             Cars::Own(tables) => tables.clone(),
+            Cars::Ev2Gym(_) | Cars::Chargax(_) => unreachable!("`check` refuses files that have not been read"),
         }
+    }
+
+    /// Reads the files that they name, so that they stand on their own.
+    pub(super) fn resolve(&mut self, folder: &Path) -> Result<(), Problem> {
+        *self = Cars::Own(match self {
+            Cars::CaltechMarch2019 | Cars::Own(_) => return Ok(()),
+            Cars::Ev2Gym(files) => files.read(folder)?,
+            Cars::Chargax(files) => files.read(folder)?,
+        });
+        Ok(())
     }
 
     pub(super) fn check(&self) -> Vec<Problem> {
         match self {
             Cars::CaltechMarch2019 => Vec::new(),
             Cars::Own(tables) => tables.check().into_iter().map(|problem| problem.under("Own")).collect(),
+            Cars::Ev2Gym(_) => vec![Problem::at("Ev2Gym", "its files have not been read")],
+            Cars::Chargax(_) => vec![Problem::at("Chargax", "its files have not been read")],
         }
     }
 }
@@ -163,10 +190,9 @@ impl Draws {
     fn session(&self, arrival: u32, station: Option<u32>, words: &mut Words<'_>) -> Session {
         let tables = &self.tables;
         let hour = f64::from(arrival) * self.step_hours % 24.0;
-        let at = |table: &[Positive]| table[(hour / 24.0 * table.len() as f64) as usize].get();
-        let stay = tables.shape.draw(at(&tables.stay_hours), tables.stay_spread.get(), words);
+        let stay = tables.shape.draw(&tables.stay_hours, hour, tables.stay_spread.get(), words);
         let stay = stay.max(tables.least_stay_hours.get());
-        let kwh = tables.shape.draw(at(&tables.energy_kwh), tables.energy_spread.get(), words);
+        let kwh = tables.shape.draw(&tables.energy_kwh, hour, tables.energy_spread.get(), words);
         let error = tables.estimate_spread_hours.get() * words.normal();
         let steps = |hours: f64| (hours / self.step_hours).round().clamp(1.0, 1e6) as u32;
         Session {
@@ -187,14 +213,16 @@ impl Draws {
 const SOME_KWH: f64 = 1e-2;
 
 impl Shape {
-    fn draw(self, mean: f64, spread: f64, words: &mut Words<'_>) -> f64 {
-        let normal = words.normal();
+    /// Takes one word.
+    fn draw(self, table: &[NonNegative], hour: f64, spread: f64, words: &mut Words<'_>) -> f64 {
+        let mean = || table[(hour / 24.0 * table.len() as f64) as usize].get();
         match self {
-            Shape::Normal => mean * (1.0 + spread * normal),
+            Shape::Normal => mean() * (1.0 + spread * words.normal()),
             Shape::LogNormal => {
                 let variance = (spread * spread).ln_1p();
-                mean * (variance.sqrt() * normal - variance / 2.0).exp()
+                mean() * (variance.sqrt() * words.normal() - variance / 2.0).exp()
             }
+            Shape::OneOf => table[words.below(table.len())].get(),
         }
     }
 }
@@ -230,6 +258,9 @@ impl Poisson {
     /// Cars by arrival. Those whose time of day is after the last step do not come.
     pub(super) fn draw(&self, episode: usize, words: &mut Words<'_>, sessions: &mut Vec<Session>) {
         let cumulative = self.draws.arrivals(episode);
+        if cumulative.last() == Some(&0.0) {
+            return;
+        }
         let day = 24.0 / self.draws.step_hours;
         for _ in 0..words.poisson(self.mean[usize::from(self.draws.weekend[episode])]) {
             let arrival = (quantile(cumulative, words.uniform()) * day) as u32;
@@ -288,6 +319,9 @@ impl Ports {
     /// Cars by arrival, then port.
     pub(super) fn draw(&self, episode: usize, words: &mut Words<'_>, sessions: &mut Vec<Session>) {
         let cumulative = self.draws.arrivals(episode);
+        if cumulative.last() == Some(&0.0) {
+            return;
+        }
         let mut free_from = vec![0; self.ports as usize];
         for step in 0..self.draws.steps {
             let chance = self.chance(cumulative, step);
@@ -387,8 +421,8 @@ pub(in crate::ev_charging) mod tests {
         let tables = Tables {
             arrivals: vec![entry(0.0), entry(3.0), entry(1.0), entry(0.0)],
             weekend_arrivals: Vec::new(),
-            stay_hours: vec![Positive::new(5.0).unwrap()],
-            energy_kwh: vec![Positive::new(12.0).unwrap()],
+            stay_hours: vec![entry(5.0)],
+            energy_kwh: vec![entry(12.0)],
             shape: Shape::Normal,
             stay_spread: entry(0.2),
             energy_spread: entry(0.5),

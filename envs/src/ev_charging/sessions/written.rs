@@ -149,6 +149,12 @@ impl Sessions {
                 let text = std::fs::read_to_string(folder.join(&file)).map_err(|error| wrong(error.to_string()))?;
                 *mixture = Some(serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?);
             }
+            Sessions::Poisson { cars, .. } => {
+                cars.resolve(folder).map_err(|problem| problem.under("cars").under("Poisson"))?;
+            }
+            Sessions::Arrivals { cars, .. } => {
+                cars.resolve(folder).map_err(|problem| problem.under("cars").under("Arrivals"))?;
+            }
             _ => {}
         }
         Ok(())

@@ -9,11 +9,11 @@ use isonomy_engine::noise::Phase;
 use isonomy_engine::sim::{Setup, Sim};
 use std::collections::BTreeMap;
 
-fn options() -> ron::Options {
+pub(super) fn options() -> ron::Options {
     ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
 }
 
-fn read(environment: &str) -> Box<dyn Environment> {
+pub(super) fn read(environment: &str) -> Box<dyn Environment> {
     let mut environment: Box<dyn Environment> =
         options().from_str(&format!("{{\"EvCharging\": {environment}}}")).unwrap_or_else(|error| panic!("{error}"));
     environment.resolve(std::path::Path::new(".")).unwrap_or_else(|problem| panic!("{problem}"));
@@ -30,7 +30,7 @@ fn real_day() -> Box<dyn Environment> {
 }
 
 /// Measures of one episode under a rule.
-fn measures(environment: &dyn Environment, rule: &str, lanes: usize) -> BTreeMap<String, f64> {
+pub(super) fn measures(environment: &dyn Environment, rule: &str, lanes: usize) -> BTreeMap<String, f64> {
     let problems = environment.check();
     assert!(problems.is_empty(), "{problems:?}");
     let controller: Box<dyn Controller> = options().from_str(rule).unwrap_or_else(|error| panic!("{rule}: {error}"));

@@ -6,6 +6,7 @@ mod episodes;
 mod hosted;
 mod programs;
 mod projections;
+mod site_battery;
 
 use super::grid::{Adds, Grid, Limit};
 use super::network::{Evse, Network};

@@ -7,6 +7,7 @@ use super::controller::sorted::Order;
 use super::dynamics::{Call, Charging, Pull, Soc, Worn};
 use super::projection::{Projection, Quantisation};
 use super::reward::{Cost, Credit, Reward, Unhappy};
+use super::site_battery::Store;
 use super::step::{Bay, Meter, Stay};
 use super::view::View;
 use crate::wgsl::Constants;
@@ -50,6 +51,9 @@ impl Charging {
         };
         if self.batteries.wear {
             return Err("the wear of batteries has no WGSL twin (`wear: false` has)".to_owned());
+        }
+        if self.battery.is_some() {
+            return Err("a battery of the site has no WGSL twin (`battery: None` has)".to_owned());
         }
         if self.site.cells.by_amps.is_some() {
             return Err("efficiencies by current have no WGSL twin (`charging` for all currents has)".to_owned());
@@ -95,6 +99,7 @@ impl Charging {
             column("worn", device_row!(Worn: count), Home::Storage),
             column("socs", device_row!(Soc: 0), Home::Storage),
             column("pulls", device_row!(Pull: 0), Home::Workgroup),
+            column("stores", device_row!(Store: stored_kwh), Home::Storage),
         ];
         let (source, tables) = (source.into(), self.tables(agents));
         // A projection and a rule together can take tens of thousands of turns.
