@@ -6,7 +6,7 @@
 use super::following::{Driver, greater, lesser};
 use super::precision::Real;
 
-const PARTS: u32 = 4;
+pub(super) const PARTS: u32 = 4;
 
 /// Acceleration in m/s²; `ahead` is the leader's speed and the gap to it.
 pub(super) fn acceleration<R: Real>(driver: &Driver<R>, speed_mps: R, wanted_mps: R, ahead: Option<(R, R)>) -> R {

@@ -78,6 +78,7 @@ pub struct World {
     /// Lanes on which vehicles start.
     pub(super) doors: Vec<u32>,
     pub(super) model: Model,
+    pub(super) law: Law,
     pub(super) rounded: Option<Rounded>,
     /// Length of the longest vehicle.
     pub(super) longest_m: f64,
@@ -162,6 +163,7 @@ impl World {
             freed: freed(&network),
             decision_steps: 1,
             model: Model::Micro,
+            law,
             rounded: None,
             longest_m: demand.kinds.iter().map(|kind| kind.length_m).fold(0.0, f64::max),
             dawdles: matches!(law, Law::Krauss { dawdling } if dawdling.get() > 0.0),
