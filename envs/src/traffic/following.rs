@@ -1,9 +1,11 @@
 //! How fast a vehicle may drive because of the one ahead, a stop line or a crossing: functions of numbers alone.
 //!
-//! CityFlow's laws (Zhang et al. 2019 and its code) stand here, in 64 bits and in its order of operations, so that results
-//! agree to the bit. Krauss's and the intelligent driver model's stand in files of their own.
+//! CityFlow's laws (Zhang et al. 2019 and its code) stand here, in its order of operations, so that in 64 bits results
+//! agree to the bit. Krauss's and the intelligent driver model's stand in files of their own. `twin/micro.wgsl` has the same
+//! in 32 bits, operation by operation.
 
 use super::network::demand::Kind;
+use super::precision::Real;
 use super::{idm, krauss};
 use isonomy_engine::quantity::Probability;
 use schemars::JsonSchema;
@@ -34,42 +36,42 @@ fn half() -> Probability {
 pub(super) const WAITING_BELOW_MPS: f64 = 0.1;
 
 /// Distance that a vehicle keeps to a conflict point where it yields.
-const YIELD_M: f64 = 5.0;
+pub(super) const YIELD_M: f64 = 5.0;
 
 /// Speed at which a vehicle turns.
 pub(super) const TURN_MPS: f64 = 8.3333;
 
 /// What `f64::min` is not: with nothing to compare, the second counts.
-pub(super) fn lesser(a: f64, b: f64) -> f64 {
+pub(super) fn lesser<R: Real>(a: R, b: R) -> R {
     if a < b { a } else { b }
 }
 
-pub(super) fn greater(a: f64, b: f64) -> f64 {
+pub(super) fn greater<R: Real>(a: R, b: R) -> R {
     if a > b { a } else { b }
 }
 
 /// A kind of vehicle, and what follows from it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Driver {
+pub(super) struct Driver<R = f64> {
     /// What it can do.
-    pub(super) kind: Kind,
+    pub(super) kind: Kind<R>,
     /// Length of a step.
-    pub(super) step_s: f64,
+    pub(super) step_s: R,
     /// How it follows.
     pub(super) law: Law,
     /// How far before a stop line it begins to look at the crossing, and how far it looks for a leader.
-    pub(super) looks_m: f64,
+    pub(super) looks_m: R,
     /// A leader further away than this cannot slow it down, whatever either does.
-    pub(super) free_m: f64,
+    pub(super) free_m: R,
 }
 
 /// What a vehicle follows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leader {
-    pub(super) speed_mps: f64,
-    pub(super) max_braking: f64,
-    pub(super) usual_braking: f64,
-    pub(super) gap_m: f64,
+pub(super) struct Leader<R = f64> {
+    pub(super) speed_mps: R,
+    pub(super) max_braking: R,
+    pub(super) usual_braking: R,
+    pub(super) gap_m: R,
 }
 
 impl Driver {
@@ -100,8 +102,21 @@ impl Driver {
         1.001 * headway.max(brakes) + 0.001
     }
 
+    /// The same driver, with numbers of another precision.
+    pub(super) fn rounded<R: Real>(&self) -> Driver<R> {
+        Driver {
+            kind: self.kind.rounded(),
+            step_s: R::of(self.step_s),
+            law: self.law,
+            looks_m: R::of(self.looks_m),
+            free_m: R::of(self.free_m),
+        }
+    }
+}
+
+impl<R: Real> Driver<R> {
     /// Speed on a free road.
-    pub(super) fn free(&self, speed_mps: f64, limit_mps: f64) -> f64 {
+    pub(super) fn free(&self, speed_mps: R, limit_mps: R) -> R {
         let fastest = lesser(self.kind.max_speed_mps, speed_mps + self.kind.max_acceleration * self.step_s);
         match self.law {
             Law::Idm {} => lesser(idm::next_speed(self, speed_mps, limit_mps, None), limit_mps),
@@ -110,130 +125,133 @@ impl Driver {
     }
 
     /// Speed behind a leader.
-    pub(super) fn behind(&self, speed_mps: f64, leader: Leader) -> f64 {
+    pub(super) fn behind(&self, speed_mps: R, leader: Leader<R>) -> R {
         match self.law {
             Law::CityFlow => self.behind_in_cityflow(speed_mps, leader),
             Law::Krauss { .. } => krauss::safe_speed(self, leader),
-            Law::Idm {} => idm::next_speed(self, speed_mps, f64::INFINITY, Some((leader.speed_mps, leader.gap_m))),
+            Law::Idm {} => {
+                idm::next_speed(self, speed_mps, R::of(f64::INFINITY), Some((leader.speed_mps, leader.gap_m)))
+            }
         }
     }
 
     /// Whether a standing vehicle will certainly stand behind one that stands, however the bounds turn out in detail.
-    pub(super) fn stands_behind(&self, speed_mps: f64, leader: &Leader) -> bool {
+    pub(super) fn stands_behind(&self, speed_mps: R, leader: &Leader<R>) -> bool {
         let room_m = leader.gap_m - self.kind.min_gap_m;
         self.law == Law::CityFlow
             && speed_mps == 0.0
             && leader.speed_mps == 0.0
-            && 2.0 * room_m / self.step_s <= leader.usual_braking * self.step_s
+            && room_m * 2.0 / self.step_s <= leader.usual_braking * self.step_s
     }
 
-    fn behind_in_cityflow(&self, speed_mps: f64, leader: Leader) -> f64 {
+    fn behind_in_cityflow(&self, speed_mps: R, leader: Leader<R>) -> R {
         let (kind, dt) = (&self.kind, self.step_s);
         let Leader { speed_mps: ahead, gap_m: gap, .. } = leader;
-        let never_touches = self.able_to_stop(speed_mps, leader, kind.max_braking, leader.max_braking, 0.0);
+        let never_touches = self.able_to_stop(speed_mps, leader, kind.max_braking, leader.max_braking, R::of(0.0));
         let keeps_gap = self.able_to_stop(speed_mps, leader, kind.usual_braking, leader.usual_braking, kind.min_gap_m);
-        let slowing = if speed_mps > ahead { speed_mps - ahead } else { 0.0 };
+        let slowing = if speed_mps > ahead { speed_mps - ahead } else { R::of(0.0) };
         let headway = (gap + (ahead + slowing / 2.0) * dt - speed_mps * dt / 2.0) / (kind.headway_s + dt / 2.0);
         lesser(lesser(never_touches, keeps_gap), headway)
     }
 
     /// Speed after which the way to a stop still ends `target_m` behind the leader's.
-    fn able_to_stop(&self, speed_mps: f64, leader: Leader, braking: f64, leader_braking: f64, target_m: f64) -> f64 {
+    fn able_to_stop(&self, speed_mps: R, leader: Leader<R>, braking: R, leader_braking: R, target_m: R) -> R {
         let (dt, ahead, gap) = (self.step_s, leader.speed_mps, leader.gap_m);
-        let c = speed_mps * dt / 2.0 + target_m - 0.5 * ahead * ahead / leader_braking - gap;
-        let a = 0.5 / braking;
-        let b = 0.5 * dt;
-        if b * b < 4.0 * a * c {
+        let c = speed_mps * dt / 2.0 + target_m - ahead * 0.5 * ahead / leader_braking - gap;
+        let a = R::of(0.5) / braking;
+        let b = dt * 0.5;
+        if b * b < a * 4.0 * c {
             // Too late: as strongly as possible.
-            return -100.0;
+            return R::of(-100.0);
         }
-        let stopping = 0.5 / a * ((b * b - 4.0 * a * c).sqrt() - b);
-        let following = 2.0 * ahead - leader_braking * dt + 2.0 * (gap - target_m) / dt;
+        let stopping = R::of(0.5) / a * ((b * b - a * 4.0 * c).sqrt() - b);
+        let following = ahead * 2.0 - leader_braking * dt + (gap - target_m) * 2.0 / dt;
         lesser(stopping, following)
     }
 
     /// Speed before a line at which to stop.
-    pub(super) fn stop_before(&self, speed_mps: f64, distance_m: f64) -> f64 {
+    pub(super) fn stop_before(&self, speed_mps: R, distance_m: R) -> R {
         match self.law {
             Law::CityFlow => self.stop_before_in_cityflow(speed_mps, distance_m),
             Law::Krauss { .. } => krauss::stopping_speed(self, distance_m),
             // A wall that far ahead: the least gap stands between.
             Law::Idm {} => {
-                idm::next_speed(self, speed_mps, f64::INFINITY, Some((0.0, distance_m + self.kind.min_gap_m)))
+                let wall = (R::of(0.0), distance_m + self.kind.min_gap_m);
+                idm::next_speed(self, speed_mps, R::of(f64::INFINITY), Some(wall))
             }
         }
     }
 
-    fn stop_before_in_cityflow(&self, speed_mps: f64, distance_m: f64) -> f64 {
+    fn stop_before_in_cityflow(&self, speed_mps: R, distance_m: R) -> R {
         let (kind, dt) = (&self.kind, self.step_s);
         let faster = speed_mps + kind.usual_acceleration * dt;
         let needed = (speed_mps + faster) * dt / 2.0 + (faster * faster / kind.usual_braking / 2.0);
         if needed < distance_m {
             return faster;
         }
-        let steps = 2.0 * distance_m / (speed_mps + 1e-8) / dt;
+        let steps = distance_m * 2.0 / (speed_mps + 1e-8) / dt;
         if steps >= 1.0 { speed_mps - speed_mps / steps.trunc() } else { speed_mps - speed_mps / steps }
     }
 
     /// Speed before a conflict point at which to yield.
-    pub(super) fn yield_before(&self, speed_mps: f64, distance_m: f64) -> f64 {
+    pub(super) fn yield_before(&self, speed_mps: R, distance_m: R) -> R {
         self.stop_before(speed_mps, distance_m - YIELD_M)
     }
 
     /// The shortest way to a stop.
-    pub(super) fn shortest_stop_m(&self, speed_mps: f64) -> f64 {
+    pub(super) fn shortest_stop_m(&self, speed_mps: R) -> R {
         match self.law {
-            Law::CityFlow => 0.5 * speed_mps * speed_mps / self.kind.max_braking,
+            Law::CityFlow => speed_mps * 0.5 * speed_mps / self.kind.max_braking,
             // These lose speed first and move then.
             _ => krauss::braking_way_m(speed_mps, self.kind.max_braking, self.step_s),
         }
     }
 
     /// Whether it can yield at a point that far ahead (behind, if below zero).
-    pub(super) fn can_yield(&self, speed_mps: f64, distance_m: f64) -> bool {
+    pub(super) fn can_yield(&self, speed_mps: R, distance_m: R) -> bool {
         (distance_m > 0.0 && self.shortest_stop_m(speed_mps) < distance_m - YIELD_M)
             || (distance_m < 0.0 && distance_m + self.kind.length_m < 0.0)
     }
 
     /// Steps until it can be that far ahead on a link.
-    pub(super) fn steps_to(&self, speed_mps: f64, distance_m: f64, turns: bool) -> f64 {
+    pub(super) fn steps_to(&self, speed_mps: R, distance_m: R, turns: bool) -> R {
         let (a, dt) = (self.kind.usual_acceleration, self.step_s);
-        let target = if turns { TURN_MPS } else { self.kind.max_speed_mps };
+        let target = if turns { R::of(TURN_MPS) } else { self.kind.max_speed_mps };
         if distance_m <= 0.0 {
-            return 0.0;
+            return R::of(0.0);
         }
         if speed_mps > target {
             return (distance_m / speed_mps).ceil();
         }
         let speeding = self.speeding_m(speed_mps, target);
         if speeding > distance_m {
-            return (((speed_mps * speed_mps + 2.0 * a * distance_m).sqrt() - speed_mps) / a / dt).ceil();
+            return (((speed_mps * speed_mps + a * 2.0 * distance_m).sqrt() - speed_mps) / a / dt).ceil();
         }
         ((target - speed_mps) / a / dt).ceil() + ((distance_m - speeding) / target / dt).ceil()
     }
 
     /// Way until it has a greater speed, in whole steps.
-    fn speeding_m(&self, speed_mps: f64, target_mps: f64) -> f64 {
+    fn speeding_m(&self, speed_mps: R, target_mps: R) -> R {
         let (a, dt) = (self.kind.usual_acceleration, self.step_s);
         if target_mps <= speed_mps {
-            return 0.0;
+            return R::of(0.0);
         }
         let steps = ((target_mps - speed_mps) / a / dt).floor();
         // Divided by the step, not multiplied: so does CityFlow.
         let reached = speed_mps + steps * a / dt;
         let way = (speed_mps + reached) * (steps * dt) / 2.0;
-        way + if reached < target_mps { (reached + target_mps) * dt / 2.0 } else { 0.0 }
+        way + if reached < target_mps { (reached + target_mps) * dt / 2.0 } else { R::of(0.0) }
     }
 
     /// Speed and way of the next step, from a speed that may be below zero: then it stops within the step. `share` is
     /// how much of the most that it can dawdle a driver does.
-    pub(super) fn moved(&self, speed_mps: f64, next_mps: f64, share: f64) -> (f64, f64) {
+    pub(super) fn moved(&self, speed_mps: R, next_mps: R, share: R) -> (R, R) {
         if let Law::Krauss { .. } | Law::Idm {} = self.law {
-            let next_mps = (next_mps - krauss::dawdled(self, next_mps, share)).max(0.0);
+            let next_mps = greater(next_mps - krauss::dawdled(self, next_mps, share), R::of(0.0));
             return (next_mps, next_mps * self.step_s);
         }
         if next_mps < 0.0 {
-            return (0.0, 0.5 * speed_mps * speed_mps / self.kind.max_braking);
+            return (R::of(0.0), speed_mps * 0.5 * speed_mps / self.kind.max_braking);
         }
         (next_mps, (speed_mps + next_mps) * self.step_s / 2.0)
     }

@@ -3,31 +3,33 @@
 //! Treiber, Hennecke and Helbing 2000 (*Congested traffic states in empirical observations and microscopic simulations*).
 //! A step is made in four parts, as in SUMO; the reaction time is the vehicle's headway, braking its usual braking.
 
-use super::following::Driver;
+use super::following::{Driver, greater, lesser};
+use super::precision::Real;
 
-const PARTS: u32 = 4;
+pub(super) const PARTS: u32 = 4;
 
 /// Acceleration in m/s²; `ahead` is the leader's speed and the gap to it.
-pub(super) fn acceleration(driver: &Driver, speed_mps: f64, wanted_mps: f64, ahead: Option<(f64, f64)>) -> f64 {
+pub(super) fn acceleration<R: Real>(driver: &Driver<R>, speed_mps: R, wanted_mps: R, ahead: Option<(R, R)>) -> R {
     let kind = &driver.kind;
-    let free = (speed_mps / wanted_mps).powi(4);
-    let close = ahead.map_or(0.0, |(ahead_mps, gap_m)| {
-        let slack = 2.0 * (kind.max_acceleration * kind.usual_braking).sqrt();
+    let squared = |ratio: R| ratio * ratio;
+    let free = squared(squared(speed_mps / wanted_mps));
+    let close = ahead.map_or(R::of(0.0), |(ahead_mps, gap_m)| {
+        let slack = (kind.max_acceleration * kind.usual_braking).sqrt() * 2.0;
         let dynamic = speed_mps * kind.headway_s + speed_mps * (speed_mps - ahead_mps) / slack;
         // A gap that is gone counts as almost none.
-        ((kind.min_gap_m + dynamic.max(0.0)) / gap_m.max(0.1)).powi(2)
+        squared((kind.min_gap_m + greater(dynamic, R::of(0.0))) / greater(gap_m, R::of(0.1)))
     });
-    kind.max_acceleration * (1.0 - free - close)
+    kind.max_acceleration * (R::of(1.0) - free - close)
 }
 
 /// Speed after a step.
-pub(super) fn next_speed(driver: &Driver, speed_mps: f64, limit_mps: f64, ahead: Option<(f64, f64)>) -> f64 {
-    let wanted = driver.kind.max_speed_mps.min(limit_mps);
+pub(super) fn next_speed<R: Real>(driver: &Driver<R>, speed_mps: R, limit_mps: R, ahead: Option<(R, R)>) -> R {
+    let wanted = lesser(driver.kind.max_speed_mps, limit_mps);
     let part_s = driver.step_s / f64::from(PARTS);
     let (mut speed, mut ahead) = (speed_mps, ahead);
     for _ in 0..PARTS {
         let lowest = -driver.kind.max_braking;
-        speed = (speed + acceleration(driver, speed, wanted, ahead).max(lowest) * part_s).max(0.0);
+        speed = greater(speed + greater(acceleration(driver, speed, wanted, ahead), lowest) * part_s, R::of(0.0));
         ahead = ahead.map(|(ahead_mps, gap_m)| (ahead_mps, gap_m + (ahead_mps - speed) * part_s));
     }
     speed

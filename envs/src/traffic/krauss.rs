@@ -3,50 +3,51 @@
 //! Krauss 1998 (*Microscopic modeling of traffic flow*), in the form of SUMO's `MSCFModel_Krauss`: steps are explicit, a gap
 //! excludes the least gap. The reaction time is the vehicle's headway, braking its usual braking.
 
-use super::following::{Driver, Law, Leader};
+use super::following::{Driver, Law, Leader, greater, lesser};
+use super::precision::Real;
 
 /// What SUMO takes off every gap, in metres.
-const MARGIN_M: f64 = 0.001;
+pub(super) const MARGIN_M: f64 = 0.001;
 
 /// The speed from which a driver just stops within a gap.
-pub(super) fn stopping_speed(driver: &Driver, gap_m: f64) -> f64 {
+pub(super) fn stopping_speed<R: Real>(driver: &Driver<R>, gap_m: R) -> R {
     let (dt, tau) = (driver.step_s, driver.kind.headway_s);
     let gap = gap_m - MARGIN_M;
     // Speed lost in a step.
     let lost = driver.kind.usual_braking * dt;
     if gap <= 0.0 {
-        return 0.0;
+        return R::of(0.0);
     }
     if gap <= lost {
-        return lost.min(gap / dt);
+        return lesser(lost, gap / dt);
     }
-    let steps = (0.5 + ((dt * dt + 4.0 * (dt * (2.0 * gap / lost - tau) + tau * tau)).sqrt() / 2.0 - tau) / dt).floor();
+    let steps = (((dt * dt + (dt * (gap * 2.0 / lost - tau) + tau * tau) * 4.0).sqrt() / 2.0 - tau) / dt + 0.5).floor();
     let rest = gap - (steps * (steps - 1.0) * lost * dt / 2.0 + steps * lost * tau);
     steps * lost + rest / (steps * dt + tau)
 }
 
 /// The way to a stop, braking step by step.
-pub(super) fn braking_way_m(speed_mps: f64, braking: f64, step_s: f64) -> f64 {
+pub(super) fn braking_way_m<R: Real>(speed_mps: R, braking: R, step_s: R) -> R {
     let lost = braking * step_s;
     let steps = (speed_mps / lost).floor();
     step_s * (steps * speed_mps - lost * steps * (steps + 1.0) / 2.0)
 }
 
 /// The speed from which a driver can stop behind a leader that brakes.
-pub(super) fn safe_speed(driver: &Driver, leader: Leader) -> f64 {
-    let braking = driver.kind.usual_braking.max(leader.usual_braking);
+pub(super) fn safe_speed<R: Real>(driver: &Driver<R>, leader: Leader<R>) -> R {
+    let braking = greater(driver.kind.usual_braking, leader.usual_braking);
     let way = braking_way_m(leader.speed_mps, braking, driver.step_s);
     stopping_speed(driver, leader.gap_m - driver.kind.min_gap_m + way)
 }
 
 /// What a driver is slower than it could be: at most `dawdling` times what it can gain in a step.
-pub(super) fn dawdled(driver: &Driver, speed_mps: f64, share: f64) -> f64 {
+pub(super) fn dawdled<R: Real>(driver: &Driver<R>, speed_mps: R, share: R) -> R {
     match driver.law {
         Law::Krauss { dawdling } => {
-            let most = speed_mps.min(driver.kind.max_acceleration).max(0.0);
+            let most = greater(lesser(speed_mps, driver.kind.max_acceleration), R::of(0.0));
             driver.step_s * dawdling.get() * most * share
         }
-        _ => 0.0,
+        _ => R::of(0.0),
     }
 }
 

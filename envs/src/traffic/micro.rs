@@ -2,13 +2,15 @@
 //!
 //! All of a step is computed from what was before it: speeds first, then everybody moves, then everybody looks for
 //! the one ahead. A vehicle's slot is its number in the demand, and whoever is on a way is chained from the front to
-//! the back, so nothing is allocated and nothing overflows.
+//! the back, so nothing is allocated and nothing overflows. Columns have 64 bits; what is computed from them may have 32,
+//! and then they hold numbers of 32 bits, as on a device (`twin/micro.wgsl`).
 
-use super::following::{Leader, TURN_MPS, WAITING_BELOW_MPS, greater, lesser};
+use super::following::{Driver, Leader, TURN_MPS, WAITING_BELOW_MPS, greater, lesser};
 use super::network::Turn;
+use super::precision::Real;
 use super::queue::Model;
 use super::state::{NONE, Shown, State, Tally, Vehicle, append, unlink};
-use super::world::{Conflict, Way, World};
+use super::world::{Conflict, Rounded, Way, World};
 use std::cmp::Ordering;
 
 impl World {
@@ -17,24 +19,9 @@ impl World {
         if let Model::Queue { headway_s, lost_s } = self.model {
             return self.step_queues(state, headway_s.get(), lost_s.get());
         }
-        self.admit(state);
-        self.decide(state);
-        self.advance(state);
-        self.look_ahead(state);
-        state.tally.steps += 1;
-    }
-
-    /// Lets one vehicle per lane in, where there is room.
-    fn admit(&self, state: &mut State<'_>) {
-        for &lane in &self.doors {
-            let Some(vehicle) = self.next_outside(state, lane) else { continue };
-            let tail = state.chains[lane as usize].last;
-            let min_gap_m = self.kind(vehicle).min_gap_m;
-            if tail != NONE && state.vehicles[tail as usize].position_m <= self.length_m(tail) + min_gap_m {
-                continue;
-            }
-            self.admit_one(state, lane, vehicle);
-            self.find_leader(state, vehicle, tail);
+        match &self.rounded {
+            None => Micro::new(self, &self.drivers, &self.ways, &self.conflicts).step(state),
+            Some(Rounded { drivers, ways, conflicts }) => Micro::new(self, drivers, ways, conflicts).step(state),
         }
     }
 
@@ -53,6 +40,73 @@ impl World {
         append(state, lane, vehicle);
     }
 
+    /// A vehicle has gone on to `at` in its path; if that is a link, the link's movement counts it.
+    pub(super) fn count_passage(&self, state: &mut State<'_>, vehicle: u32, at: u32) {
+        if let Some(movement) = self.movement_at(at) {
+            let this = &mut state.vehicles[vehicle as usize];
+            let waited = this.waited - std::mem::replace(&mut this.waited_before, this.waited);
+            state.passages[movement as usize].count(waited);
+        }
+    }
+
+    pub(super) fn finish(&self, state: &mut State<'_>, vehicle: u32) {
+        let now = state.tally.steps;
+        let this = &mut state.vehicles[vehicle as usize];
+        (this.left, this.behind, this.leader) = (now, NONE, NONE);
+        state.tally.finished += 1;
+        state.tally.travelled += u64::from(now - self.demand.departures[vehicle as usize].step);
+    }
+}
+
+/// The micro model in one precision.
+struct Micro<'w, R> {
+    world: &'w World,
+    drivers: &'w [Driver<R>],
+    ways: &'w [Way<R>],
+    conflicts: &'w [Conflict<R>],
+    /// Length of the longest vehicle.
+    longest_m: R,
+}
+
+impl<'w, R: Real> Micro<'w, R> {
+    fn new(world: &'w World, drivers: &'w [Driver<R>], ways: &'w [Way<R>], conflicts: &'w [Conflict<R>]) -> Self {
+        Micro { world, drivers, ways, conflicts, longest_m: R::of(world.longest_m) }
+    }
+
+    fn step(&self, state: &mut State<'_>) {
+        self.admit(state);
+        self.decide(state);
+        self.advance(state);
+        self.look_ahead(state);
+        state.tally.steps += 1;
+    }
+
+    fn driver(&self, vehicle: u32) -> &'w Driver<R> {
+        // Most demands have one kind of vehicle: nothing is looked up then.
+        if let [only] = self.drivers {
+            return only;
+        }
+        &self.drivers[self.world.demand.departures[vehicle as usize].kind as usize]
+    }
+
+    fn length_m(&self, vehicle: u32) -> R {
+        self.driver(vehicle).kind.length_m
+    }
+
+    /// Lets one vehicle per lane in, where there is room.
+    fn admit(&self, state: &mut State<'_>) {
+        for &lane in &self.world.doors {
+            let Some(vehicle) = self.world.next_outside(state, lane) else { continue };
+            let tail = state.chains[lane as usize].last;
+            let min_gap_m = self.driver(vehicle).kind.min_gap_m;
+            if tail != NONE && state.vehicles[tail as usize].at_m::<R>() <= self.length_m(tail) + min_gap_m {
+                continue;
+            }
+            self.world.admit_one(state, lane, vehicle);
+            self.find_leader(state, vehicle, tail);
+        }
+    }
+
     /// Everybody's next speed, from what is.
     fn decide(&self, state: &mut State<'_>) {
         for block in 0..state.occupied.len() {
@@ -68,59 +122,59 @@ impl World {
     /// Decides for one vehicle; who comes behind it.
     fn decide_one(&self, state: &mut State<'_>, way: u32, vehicle: u32) -> u32 {
         let (next_mps, blocker) = self.next_speed(&state.shown(), way, vehicle);
-        let share = if self.dawdles { dawdles(state.tally, vehicle) } else { 0.0 };
+        let share = if self.world.dawdles { dawdles(state.tally, vehicle) } else { 0.0 };
         let this = &mut state.vehicles[vehicle as usize];
-        let (speed_mps, moved_m) = self.driver(vehicle).moved(this.speed_mps, next_mps, share);
-        (this.next_speed_mps, this.next_blocker) = (speed_mps, blocker);
-        this.next_position_m = moved_m + this.position_m;
+        let (speed_mps, moved_m) = self.driver(vehicle).moved(this.fast_mps(), next_mps, R::of(share));
+        (this.next_speed_mps, this.next_blocker) = (speed_mps.get(), blocker);
+        this.next_position_m = (moved_m + this.at_m::<R>()).get();
         this.behind
     }
 
     /// The speed that a vehicle will try to have, and for whom it waits at a conflict point.
-    fn next_speed(&self, state: &Shown<'_>, way: u32, vehicle: u32) -> (f64, u32) {
+    fn next_speed(&self, state: &Shown<'_>, way: u32, vehicle: u32) -> (R, u32) {
         let (this, driver, way) = (&state.vehicles[vehicle as usize], self.driver(vehicle), &self.ways[way as usize]);
-        let kind = &driver.kind;
-        let mut speed_mps = driver.free(this.speed_mps, way.limit_mps);
-        if this.leader != NONE && this.gap_m < driver.free_m {
+        let (own_mps, gap_m) = (this.fast_mps(), R::of(this.gap_m));
+        let mut speed_mps = driver.free(own_mps, way.limit_mps);
+        if this.leader != NONE && gap_m < driver.free_m {
             let ahead = &self.driver(this.leader).kind;
             let leader = Leader {
-                speed_mps: state.vehicles[this.leader as usize].speed_mps,
+                speed_mps: state.vehicles[this.leader as usize].fast_mps(),
                 max_braking: ahead.max_braking,
                 usual_braking: ahead.usual_braking,
-                gap_m: this.gap_m,
+                gap_m,
             };
-            speed_mps = match driver.stands_behind(this.speed_mps, &leader) {
-                true => 0.0,
-                false => lesser(speed_mps, driver.behind(this.speed_mps, leader)),
+            speed_mps = match driver.stands_behind(own_mps, &leader) {
+                true => R::of(0.0),
+                false => lesser(speed_mps, driver.behind(own_mps, leader)),
             };
         }
         let (crossing_mps, blocker) = self.speed_at_crossing(state, way, vehicle);
         speed_mps = lesser(speed_mps, crossing_mps);
-        (greater(speed_mps, this.speed_mps - kind.max_braking * driver.step_s), blocker)
+        (greater(speed_mps, own_mps - driver.kind.max_braking * driver.step_s), blocker)
     }
 
     /// The speed that the light, the lane behind the crossing and other links allow, and who is in the way.
-    fn speed_at_crossing(&self, state: &Shown<'_>, way: &Way, vehicle: u32) -> (f64, u32) {
+    fn speed_at_crossing(&self, state: &Shown<'_>, way: &Way<R>, vehicle: u32) -> (R, u32) {
         let (this, driver) = (&state.vehicles[vehicle as usize], self.driver(vehicle));
-        let speed_mps = this.speed_mps;
+        let (position_m, speed_mps) = (this.at_m::<R>(), this.fast_mps::<R>());
         let mut allowed_mps = driver.kind.max_speed_mps;
         let on_link = way.crossing != NONE;
-        let rest_m = way.length_m - this.position_m;
+        let rest_m = way.length_m - position_m;
         if !on_link && rest_m > driver.looks_m {
             return (allowed_mps, NONE);
         }
-        let (link_at, begins_m) = match self.way_at(this.at + u32::from(!on_link)) {
+        let (link_at, begins_m) = match self.world.way_at(this.at + u32::from(!on_link)) {
             None => return (allowed_mps, NONE),
-            Some(link) => (link, if on_link { this.position_m } else { -rest_m }),
+            Some(link) => (link, if on_link { position_m } else { -rest_m }),
         };
         let link = &self.ways[link_at as usize];
         if !on_link {
-            let open = self.has_green(state.lights, link) && self.has_room(state, link.to, driver.kind.length_m);
+            let open = self.world.has_green(state.lights, link) && self.has_room(state, link.to, driver.kind.length_m);
             if !open && driver.shortest_stop_m(speed_mps) <= rest_m {
                 return (lesser(allowed_mps, driver.stop_before(speed_mps, rest_m)), NONE);
             }
             if link.turn != Turn::Straight {
-                allowed_mps = lesser(allowed_mps, TURN_MPS);
+                allowed_mps = lesser(allowed_mps, R::of(TURN_MPS));
             }
         }
         for conflict in &self.conflicts[link.begin as usize..link.end as usize] {
@@ -139,22 +193,22 @@ impl World {
     }
 
     /// Whether a vehicle of this length may drive onto a lane.
-    fn has_room(&self, state: &Shown<'_>, lane: u32, length_m: f64) -> bool {
+    fn has_room(&self, state: &Shown<'_>, lane: u32, length_m: R) -> bool {
         let tail = state.chains[lane as usize].last;
         if tail == NONE {
             return true;
         }
         let vehicle = &state.vehicles[tail as usize];
-        vehicle.position_m > self.length_m(tail) + length_m || vehicle.speed_mps >= 2.0
+        vehicle.at_m::<R>() > self.length_m(tail) + length_m || vehicle.fast_mps::<R>() >= 2.0
     }
 
     /// Who comes first to a conflict point, or is just leaving it, on the other link: the vehicle, and how far it has
     /// to go, below zero where it has passed.
-    fn foe(&self, state: &Shown<'_>, conflict: &Conflict) -> Option<(u32, f64)> {
+    fn foe(&self, state: &Shown<'_>, conflict: &Conflict<R>) -> Option<(u32, R)> {
         let (link, at_m) = (&self.ways[conflict.foe as usize], conflict.foe_at_m);
         let beyond = state.chains[link.to as usize].last;
         if beyond != NONE && state.vehicles[beyond as usize].previous == conflict.foe {
-            let position_m = state.vehicles[beyond as usize].position_m;
+            let position_m: R = state.vehicles[beyond as usize].at_m();
             let past_m = link.length_m - at_m;
             if past_m + (position_m - self.length_m(beyond)) < 0.0 {
                 return Some((beyond, -(position_m + past_m)));
@@ -163,26 +217,28 @@ impl World {
         let mut vehicle = state.chains[conflict.foe as usize].first;
         while vehicle != NONE {
             let this = &state.vehicles[vehicle as usize];
-            if this.position_m <= at_m || this.position_m - at_m - self.length_m(vehicle) <= 0.0 {
-                return Some((vehicle, at_m - this.position_m));
+            let position_m: R = this.at_m();
+            if position_m <= at_m || position_m - at_m - self.length_m(vehicle) <= 0.0 {
+                return Some((vehicle, at_m - position_m));
             }
             vehicle = this.behind;
         }
         let coming = state.chains[link.from as usize].first;
-        if coming == NONE || !self.has_green(state.lights, link) {
+        if coming == NONE || !self.world.has_green(state.lights, link) {
             return None;
         }
         let this = &state.vehicles[coming as usize];
-        let follows = self.way_at(this.at + 1) == Some(conflict.foe);
-        follows.then(|| (coming, (self.ways[link.from as usize].length_m - this.position_m) + at_m))
+        let follows = self.world.way_at(this.at + 1) == Some(conflict.foe);
+        follows.then(|| (coming, (self.ways[link.from as usize].length_m - this.at_m::<R>()) + at_m))
     }
 
     /// Whether a vehicle need not wait for its foe.
-    fn may_pass(&self, state: &Shown<'_>, vehicle: u32, meeting: &Meeting<'_>) -> bool {
+    fn may_pass(&self, state: &Shown<'_>, vehicle: u32, meeting: &Meeting<'_, R>) -> bool {
         let &Meeting { link, in_m, foe, foe_in_m, foe_link, order } = meeting;
         let (this, driver) = (&state.vehicles[vehicle as usize], self.driver(vehicle));
         let (other, other_driver) = (&state.vehicles[foe as usize], self.driver(foe));
-        if !driver.can_yield(this.speed_mps, in_m) {
+        let [own_mps, foe_mps]: [R; 2] = [this.fast_mps(), other.fast_mps()];
+        if !driver.can_yield(own_mps, in_m) {
             return true;
         }
         let goes_first = || {
@@ -192,8 +248,8 @@ impl World {
             if foe_in_m <= 0.0 {
                 return foe_in_m + other_driver.kind.length_m < 0.0;
             }
-            let foe_steps = other_driver.steps_to(other.speed_mps, foe_in_m, foe_link.turn != Turn::Straight);
-            let steps = driver.steps_to(this.speed_mps, in_m, link.turn != Turn::Straight);
+            let foe_steps = other_driver.steps_to(foe_mps, foe_in_m, foe_link.turn != Turn::Straight);
+            let steps = driver.steps_to(own_mps, in_m, link.turn != Turn::Straight);
             if order == Ordering::Less || foe_steps != steps {
                 return foe_steps > steps;
             }
@@ -203,10 +259,10 @@ impl World {
             if in_m != foe_in_m {
                 return in_m < foe_in_m;
             }
-            let priority = |vehicle: u32| self.demand.departures[vehicle as usize].priority;
+            let priority = |vehicle: u32| self.world.demand.departures[vehicle as usize].priority;
             priority(vehicle) > priority(foe)
         };
-        let passes = other_driver.can_yield(other.speed_mps, foe_in_m) && goes_first();
+        let passes = other_driver.can_yield(foe_mps, foe_in_m) && goes_first();
         passes || waits_in_a_ring(state.vehicles, foe)
     }
 
@@ -222,9 +278,9 @@ impl World {
         while movers != NONE {
             let vehicle = movers;
             movers = state.vehicles[vehicle as usize].behind;
-            match self.way_at(state.vehicles[vehicle as usize].at) {
+            match self.world.way_at(state.vehicles[vehicle as usize].at) {
                 Some(way) => self.enter(state, way, vehicle),
-                None => self.finish(state, vehicle),
+                None => self.world.finish(state, vehicle),
             }
         }
     }
@@ -237,7 +293,7 @@ impl World {
             let (behind, next) = (this.behind, this.at + 1);
             if self.commit(state, vehicle) {
                 unlink(state, way, before, vehicle);
-                self.count_passage(state, vehicle, next);
+                self.world.count_passage(state, vehicle, next);
                 state.vehicles[vehicle as usize].previous = way;
                 state.vehicles[vehicle as usize].behind = std::mem::replace(movers, vehicle);
             } else {
@@ -255,28 +311,20 @@ impl World {
         let waits = u32::from(this.speed_mps < WAITING_BELOW_MPS);
         this.waited += waits;
         this.halted = (this.halted + 1) * waits;
-        let begin = this.at;
-        while let Some(way) = self.way_at(this.at)
-            && this.position_m > self.ways[way as usize].length_m
+        let (begin, mut position_m) = (this.at, this.at_m::<R>());
+        while let Some(way) = self.world.way_at(this.at)
+            && position_m > self.ways[way as usize].length_m
         {
-            this.position_m -= self.ways[way as usize].length_m;
+            position_m = position_m - self.ways[way as usize].length_m;
             this.at += 1;
         }
+        this.position_m = position_m.get();
         this.at != begin
-    }
-
-    /// A vehicle has gone on to `at` in its path; if that is a link, the link's movement counts it.
-    pub(super) fn count_passage(&self, state: &mut State<'_>, vehicle: u32, at: u32) {
-        if let Some(movement) = self.movement_at(at) {
-            let this = &mut state.vehicles[vehicle as usize];
-            let waited = this.waited - std::mem::replace(&mut this.waited_before, this.waited);
-            state.passages[movement as usize].count(waited);
-        }
     }
 
     /// Puts a vehicle at the back of a way, among those who came in this step by its position.
     fn enter(&self, state: &mut State<'_>, way: u32, vehicle: u32) {
-        let on_link = way >= self.lanes;
+        let on_link = way >= self.world.lanes;
         let this = &mut state.vehicles[vehicle as usize];
         this.on_link_since = if on_link { state.tally.steps } else { NONE };
         let position_m = this.position_m;
@@ -310,13 +358,6 @@ impl World {
         state.chains[way as usize].seen += 1;
     }
 
-    pub(super) fn finish(&self, state: &mut State<'_>, vehicle: u32) {
-        let now = state.tally.steps;
-        state.vehicles[vehicle as usize].left = now;
-        state.tally.finished += 1;
-        state.tally.travelled += u64::from(now - self.demand.departures[vehicle as usize].step);
-    }
-
     /// Everybody finds whom it follows.
     fn look_ahead(&self, state: &mut State<'_>) {
         for block in 0..state.occupied.len() {
@@ -348,35 +389,34 @@ impl World {
         let (leader, gap_m) = if ahead == NONE {
             self.leader_beyond(&state.shown(), vehicle)
         } else {
-            let position_m = state.vehicles[ahead as usize].position_m;
-            (ahead, position_m - self.length_m(ahead) - state.vehicles[vehicle as usize].position_m)
+            let [ahead_m, own_m]: [R; 2] = [ahead, vehicle].map(|of| state.vehicles[of as usize].at_m());
+            (ahead, ahead_m - self.length_m(ahead) - own_m)
         };
         let this = &mut state.vehicles[vehicle as usize];
-        (this.leader, this.gap_m) = (leader, gap_m);
+        (this.leader, this.gap_m) = (leader, gap_m.get());
     }
 
-    fn leader_beyond(&self, state: &Shown<'_>, vehicle: u32) -> (u32, f64) {
+    fn leader_beyond(&self, state: &Shown<'_>, vehicle: u32) -> (u32, R) {
         let (this, driver) = (&state.vehicles[vehicle as usize], self.driver(vehicle));
-        let mut ahead = self.demand.paths[this.at as usize..].iter().copied().take_while(|&way| way != NONE);
-        let Some(own) = ahead.next() else { return (NONE, 0.0) };
-        let mut distance_m = self.ways[own as usize].length_m - this.position_m;
+        let mut ahead = self.world.demand.paths[this.at as usize..].iter().copied().take_while(|&way| way != NONE);
+        let Some(own) = ahead.next() else { return (NONE, R::of(0.0)) };
+        let mut distance_m = self.ways[own as usize].length_m - this.at_m::<R>();
         if distance_m > driver.free_m + self.longest_m {
             // Whoever is there slows nobody down.
-            return (NONE, 0.0);
+            return (NONE, R::of(0.0));
         }
         let gap_to =
-            |last: u32, distance_m: f64| distance_m + state.vehicles[last as usize].position_m - self.length_m(last);
+            |last: u32, distance_m: R| distance_m + state.vehicles[last as usize].at_m::<R>() - self.length_m(last);
         for way in ahead {
-            let (mut leader, mut gap_m) = (NONE, 0.0);
-            if way < self.lanes {
+            let (mut leader, mut gap_m) = (NONE, R::of(0.0));
+            if way < self.world.lanes {
                 leader = state.chains[way as usize].last;
                 if leader != NONE {
                     gap_m = gap_to(leader, distance_m);
                 }
             } else {
                 // Links that begin together overlap.
-                let from = &self.ways[self.ways[way as usize].from as usize];
-                for &link in &self.leaving[from.begin as usize..from.end as usize] {
+                for &link in self.world.links_of(self.ways[way as usize].from) {
                     let last = state.chains[link as usize].last;
                     if last != NONE && (leader == NONE || gap_to(last, distance_m) < gap_m) {
                         (leader, gap_m) = (last, gap_to(last, distance_m));
@@ -386,22 +426,22 @@ impl World {
             if leader != NONE {
                 return (leader, gap_m);
             }
-            distance_m += self.ways[way as usize].length_m;
+            distance_m = distance_m + self.ways[way as usize].length_m;
             if distance_m > driver.looks_m {
                 break;
             }
         }
-        (NONE, 0.0)
+        (NONE, R::of(0.0))
     }
 }
 
 /// Two vehicles before a conflict point.
-struct Meeting<'w> {
-    link: &'w Way,
-    in_m: f64,
+struct Meeting<'w, R> {
+    link: &'w Way<R>,
+    in_m: R,
     foe: u32,
-    foe_in_m: f64,
-    foe_link: &'w Way,
+    foe_in_m: R,
+    foe_link: &'w Way<R>,
     /// Whose right of way it is.
     order: Ordering,
 }

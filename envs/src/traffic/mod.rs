@@ -25,6 +25,7 @@ pub mod metrics;
 mod micro;
 pub mod network;
 pub mod observation;
+pub mod precision;
 pub mod queue;
 mod replay;
 pub mod reward;
@@ -52,6 +53,7 @@ use isonomy_engine::sim::Builder;
 use isonomy_engine::spec::{GroupSpec, Space, Spec};
 use network::demand::{Class, Clock};
 use observation::{Observation, Sizes};
+use precision::Precision;
 use queue::Model;
 use reward::Payment;
 use schemars::JsonSchema;
@@ -104,6 +106,9 @@ pub struct Traffic {
     /// How vehicles are moved; one by one if not given.
     #[serde(default)]
     pub model: Model,
+    /// With how many bits vehicles are moved one by one; `Double` if not given, `Single` as a device has them.
+    #[serde(default)]
+    pub precision: Precision,
     /// How vehicles follow each other in the micro model; as in CityFlow if not given.
     #[serde(default)]
     pub following: Law,
@@ -190,7 +195,8 @@ impl Traffic {
             let roads = self.network.read(&additional)?;
             let begin_s = self.begin_s.map(|begin| begin.get());
             let demand = self.demand.read(&self.network, &roads, &additional, clock, begin_s)?;
-            let world = World::following(roads, demand, clock, self.following).moved_by(self.model);
+            let world =
+                World::following(roads, demand, clock, self.following).moved_by(self.model).computed_in(self.precision);
             Ok(Arc::new(world.deciding_every(self.decision_steps())))
         };
         self.world.get_or_init(read).as_ref()
@@ -251,6 +257,10 @@ impl Environment for Traffic {
         {
             let help = "give the demand a share of `buses`, or vehicles of that class";
             problems.push(Problem::at(format!("costs[{index}]"), "there are no buses").help(help));
+        }
+        if self.precision == Precision::Single && self.model != Model::Micro {
+            let help = "leave it out: times of the queue model are exact in 32 bits";
+            problems.push(Problem::at("precision", "only `model: Micro` is computed in a precision").help(help));
         }
         let ratio = self.decision_s.get() / self.step_s.get();
         if ratio < 1.0 || (ratio - ratio.round()).abs() > 1e-9 {

@@ -1,5 +1,6 @@
 //! What changes during an episode: columns of plain numbers, cut by lane of the batch.
 
+use super::precision::Real;
 use bevy_ecs::component::Component;
 use bytemuck::{Pod, Zeroable};
 use isonomy_engine::columns;
@@ -175,6 +176,18 @@ pub struct Shown<'s> {
     pub choices: &'s [Choosing],
     /// What is counted.
     pub tally: &'s Tally,
+}
+
+impl Vehicle {
+    /// Where it is on its way, to compute with.
+    pub(super) fn at_m<R: Real>(&self) -> R {
+        R::of(self.position_m)
+    }
+
+    /// How fast it is, to compute with.
+    pub(super) fn fast_mps<R: Real>(&self) -> R {
+        R::of(self.speed_mps)
+    }
 }
 
 impl State<'_> {

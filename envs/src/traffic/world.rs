@@ -3,6 +3,7 @@
 use super::following::{Driver, Law};
 use super::network::demand::{Clock, Demand, Departure, Kind};
 use super::network::{Crossing, Lane, Link, Network, Turn};
+use super::precision::{Precision, Real, Single};
 use super::queue::Model;
 use super::state::{Chain, Choosing, Light, NONE, Occupied, Passage, Shown, State, Tally, Vehicle, some};
 use bytemuck::Zeroable;
@@ -11,9 +12,9 @@ use std::collections::BTreeMap;
 
 /// A lane or a link, as the step needs it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
-    pub(super) length_m: f64,
-    pub(super) limit_mps: f64,
+pub(super) struct Way<R = f64> {
+    pub(super) length_m: R,
+    pub(super) limit_mps: R,
     /// Lane: its links, in `World::leaving`. Link: its conflicts.
     pub(super) begin: u32,
     pub(super) end: u32,
@@ -29,11 +30,34 @@ pub(super) struct Way {
 
 /// A conflict point, as the step needs it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Conflict {
-    pub(super) at_m: f64,
-    pub(super) foe_at_m: f64,
+pub(super) struct Conflict<R = f64> {
+    pub(super) at_m: R,
+    pub(super) foe_at_m: R,
     pub(super) foe: u32,
     pub(super) order: Ordering,
+}
+
+impl Way {
+    fn rounded<R: Real>(&self) -> Way<R> {
+        let &Way { length_m, limit_mps, begin, end, from, to, crossing, green_at, green_stride, turn } = self;
+        let [length_m, limit_mps] = [length_m, limit_mps].map(R::of);
+        Way { length_m, limit_mps, begin, end, from, to, crossing, green_at, green_stride, turn }
+    }
+}
+
+impl Conflict {
+    fn rounded<R: Real>(&self) -> Conflict<R> {
+        let &Conflict { at_m, foe_at_m, foe, order } = self;
+        Conflict { at_m: R::of(at_m), foe_at_m: R::of(foe_at_m), foe, order }
+    }
+}
+
+/// What the micro model computes with where it has 32 bits.
+#[derive(Debug)]
+pub(super) struct Rounded {
+    pub(super) drivers: Vec<Driver<Single>>,
+    pub(super) ways: Vec<Way<Single>>,
+    pub(super) conflicts: Vec<Conflict<Single>>,
 }
 
 /// Everything that stays as it is.
@@ -54,6 +78,8 @@ pub struct World {
     /// Lanes on which vehicles start.
     pub(super) doors: Vec<u32>,
     pub(super) model: Model,
+    pub(super) law: Law,
+    pub(super) rounded: Option<Rounded>,
     /// Length of the longest vehicle.
     pub(super) longest_m: f64,
     /// Whether vehicles look at [`Tally::noise`].
@@ -137,6 +163,8 @@ impl World {
             freed: freed(&network),
             decision_steps: 1,
             model: Model::Micro,
+            law,
+            rounded: None,
             longest_m: demand.kinds.iter().map(|kind| kind.length_m).fold(0.0, f64::max),
             dawdles: matches!(law, Law::Krauss { dawdling } if dawdling.get() > 0.0),
             wanted: wanted(&network, &demand),
@@ -163,6 +191,16 @@ impl World {
         self
     }
 
+    /// The same world, in which the micro model computes in a precision.
+    pub fn computed_in(mut self, precision: Precision) -> Self {
+        self.rounded = (precision == Precision::Single).then(|| Rounded {
+            drivers: self.drivers.iter().map(Driver::rounded).collect(),
+            ways: self.ways.iter().map(Way::rounded).collect(),
+            conflicts: self.conflicts.iter().map(Conflict::rounded).collect(),
+        });
+        self
+    }
+
     /// Ways on which vehicles can be: lanes, and links where vehicles are moved one by one.
     pub(super) fn used_ways(&self) -> usize {
         match self.model {
@@ -179,7 +217,11 @@ impl World {
 
     /// What a vehicle can do.
     pub fn kind(&self, vehicle: u32) -> &Kind {
-        &self.driver(vehicle).kind
+        // Most demands have one kind of vehicle: nothing is looked up then.
+        if let [only] = self.demand.kinds.as_slice() {
+            return only;
+        }
+        &self.demand.kinds[self.demand.departures[vehicle as usize].kind as usize]
     }
 
     /// Vehicles that have wanted to enter in the first steps.
@@ -271,24 +313,12 @@ impl World {
         }
     }
 
-    pub(super) fn driver(&self, vehicle: u32) -> &Driver {
-        // Most demands have one kind of vehicle: nothing is looked up then.
-        if let [only] = self.drivers.as_slice() {
-            return only;
-        }
-        &self.drivers[self.demand.departures[vehicle as usize].kind as usize]
-    }
-
-    pub(super) fn length_m(&self, vehicle: u32) -> f64 {
-        self.driver(vehicle).kind.length_m
-    }
-
     /// The way at an index of the paths, if the path does not end there.
     pub(super) fn way_at(&self, at: u32) -> Option<u32> {
         some(self.demand.paths[at as usize])
     }
 
-    pub(super) fn has_green(&self, lights: &[Light], link: &Way) -> bool {
+    pub(super) fn has_green<R>(&self, lights: &[Light], link: &Way<R>) -> bool {
         self.greens[(link.green_at + lights[link.crossing as usize].phase * link.green_stride) as usize]
     }
 
@@ -332,7 +362,10 @@ impl World {
     /// Metres that a vehicle on a lane has to the stop line.
     pub fn to_line_m(&self, state: Shown<'_>, lane: u32, this: &Vehicle) -> f64 {
         match self.model {
-            Model::Micro => self.ways[lane as usize].length_m - this.position_m,
+            Model::Micro => match &self.rounded {
+                None => self.ways[lane as usize].length_m - this.position_m,
+                Some(rounded) => (rounded.ways[lane as usize].length_m - this.at_m::<Single>()).get(),
+            },
             Model::Queue { .. } => {
                 let now_s = f64::from(state.tally.steps) * self.clock.step_s;
                 (this.eta_s - now_s).max(0.0) * self.ways[lane as usize].limit_mps

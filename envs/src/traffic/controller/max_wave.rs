@@ -51,7 +51,7 @@ impl Choose for MaxWave {
     }
 
     fn twin(&self, world: &World) -> Result<RuleTwin, String> {
-        let within = twin::within("counted_within_s", world, self.sensor_m.get());
+        let within = twin::within("counted_within", world, self.sensor_m.get());
         Ok(twin::best(&format!("{within}{BY_WAVE}"), self.min_green_s.get(), false))
     }
 }
@@ -61,7 +61,7 @@ const BY_WAVE: &str = "fn score_of(green: u32, shown: bool) -> i32 {
     var sum = 0u;
     for (var at = greens[green].lanes_at; at < greens[green].lanes_end; at++) {
         let lane = numbers[at];
-        sum += near(lane, counted_within_s(streets[lane].limit));
+        sum += near(lane, counted_within(lane));
     }
     return i32(sum);
 }

@@ -5,6 +5,7 @@
 //! networks with several lanes per movement give the same numbers for the same seed.
 
 use super::Network;
+use crate::traffic::precision::Real;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::Range;
@@ -55,23 +56,23 @@ impl Class {
 
 /// What vehicles of a kind can do.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Kind {
+pub struct Kind<R = f64> {
     /// From bumper to bumper.
-    pub length_m: f64,
+    pub length_m: R,
     /// Gap to the one ahead when standing.
-    pub min_gap_m: f64,
+    pub min_gap_m: R,
     /// Speed that it never exceeds.
-    pub max_speed_mps: f64,
+    pub max_speed_mps: R,
     /// Time gap to the one ahead.
-    pub headway_s: f64,
+    pub headway_s: R,
     /// Strongest acceleration, in m/s².
-    pub max_acceleration: f64,
+    pub max_acceleration: R,
     /// Strongest braking, in m/s².
-    pub max_braking: f64,
+    pub max_braking: R,
     /// Acceleration that it plans with, in m/s².
-    pub usual_acceleration: f64,
+    pub usual_acceleration: R,
     /// Braking that it plans with, in m/s².
-    pub usual_braking: f64,
+    pub usual_braking: R,
     /// What sort it is.
     pub class: Class,
     /// People in it.
@@ -79,6 +80,22 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// The same, with numbers of another precision.
+    pub(in crate::traffic) fn rounded<R: Real>(&self) -> Kind<R> {
+        Kind {
+            length_m: R::of(self.length_m),
+            min_gap_m: R::of(self.min_gap_m),
+            max_speed_mps: R::of(self.max_speed_mps),
+            headway_s: R::of(self.headway_s),
+            max_acceleration: R::of(self.max_acceleration),
+            max_braking: R::of(self.max_braking),
+            usual_acceleration: R::of(self.usual_acceleration),
+            usual_braking: R::of(self.usual_braking),
+            class: self.class,
+            persons: self.persons,
+        }
+    }
+
     /// The car of the public data sets.
     pub const CAR: Kind = Kind {
         length_m: 5.0,

@@ -86,6 +86,11 @@ fn scenarios_of_the_tree_run() {
     let dawdling = "environment.Traffic.following=Krauss(dawdling: 0.3)".to_owned();
     let dawdlers = metrics("grid_4x4.ron", &[dawdling, "environment.Traffic.duration_s=600".to_owned()]);
     assert!(dawdlers["vehicles_finished"] > 100.0, "{dawdlers:?}");
+    let single = metrics("grid_4x4.ron", &["environment.Traffic.precision=Single".to_owned()]);
+    let double = metrics("grid_4x4.ron", &[]);
+    let [in_64_s, in_32_s] = [&double, &single].map(|of| of["average_travel_time_s"]);
+    eprintln!("grid_4x4.ron: {in_64_s:.3} s, in 32 bits {in_32_s:.3} s");
+    assert!((in_32_s / in_64_s - 1.0).abs() < 0.001, "{in_64_s} s, in 32 bits {in_32_s} s");
     let small = metrics("cityflow.ron", &[]);
     assert!(small["vehicles_finished"] > 1000.0, "{small:?}");
 }

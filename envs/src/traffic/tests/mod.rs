@@ -4,6 +4,7 @@ mod cityflow;
 mod hosted;
 mod invariants;
 mod oracles;
+mod precisions;
 mod queues;
 mod refused;
 mod replayed;

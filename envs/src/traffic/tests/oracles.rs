@@ -7,6 +7,7 @@ use crate::traffic::metrics::Summary;
 use crate::traffic::network::cityflow;
 use crate::traffic::network::demand::{Clock, Demand, FlowPlan, Kind};
 use crate::traffic::network::generate::Grid;
+use crate::traffic::precision::Precision;
 use crate::traffic::state::NONE;
 use crate::traffic::world::World;
 use isonomy_engine::quantity::Probability;
@@ -35,8 +36,8 @@ const STRAIGHT: [&str; 2] = ["road_0_1_0", "road_1_1_0"];
 const LEFT: [&str; 2] = ["road_0_1_0", "road_1_1_1"];
 
 /// Positions and speeds of one vehicle after every step, under one phase; and when it arrived.
-fn alone(route: &[&str; 2], phase: u32) -> Option<(Vec<(f64, f64)>, u32)> {
-    let world = crossing(&[(route, 1.0, 0, 0)], 80)?;
+fn alone(precision: Precision, route: &[&str; 2], phase: u32) -> Option<(Vec<(f64, f64)>, u32)> {
+    let world = crossing(&[(route, 1.0, 0, 0)], 80)?.computed_in(precision);
     let mut lane = Lane::start(&world);
     lane.lights[middle(&world)].phase = phase;
     let mut seen = Vec::new();
@@ -51,28 +52,35 @@ fn assert_close(found: f64, expected: f64, rounding: f64) {
     assert!((found - expected).abs() <= rounding, "{found} is not {expected}");
 }
 
+/// How near numbers are to the true ones.
+const PRECISIONS: [(Precision, f64); 2] = [(Precision::Double, 1e-9), (Precision::Single, 2e-4)];
+
 #[test]
 fn free_flow_straight_on() {
-    let Some((seen, left)) = alone(&STRAIGHT, 1) else { return };
-    for (step, position) in (0..).zip([1.0, 4.0, 9.0, 16.0, 25.0, 35.555, 46.665, 57.775]) {
-        assert_close(seen[step].0, position, 1e-9);
+    for (precision, rounding) in PRECISIONS {
+        let Some((seen, left)) = alone(precision, &STRAIGHT, 1) else { return };
+        for (step, position) in (0..).zip([1.0, 4.0, 9.0, 16.0, 25.0, 35.555, 46.665, 57.775]) {
+            assert_close(seen[step].0, position, rounding);
+        }
+        assert_close(seen[28].0, 1.085, rounding);
+        assert_close(seen[30].0, 3.305, rounding);
+        assert_eq!(left, 56);
     }
-    assert_close(seen[28].0, 1.085, 1e-9);
-    assert_close(seen[30].0, 3.305, 1e-9);
-    assert_eq!(left, 56);
 }
 
 #[test]
 fn free_flow_to_the_left() {
-    let Some((seen, left)) = alone(&LEFT, 3) else { return };
-    assert_close(seen[29].0, 2.4766, 5e-5);
-    assert_close(seen[29].1, 8.3333, 1e-9);
-    assert_eq!(left, 57);
+    for (precision, rounding) in PRECISIONS {
+        let Some((seen, left)) = alone(precision, &LEFT, 3) else { return };
+        assert_close(seen[29].0, 2.4766, 5e-5 + rounding);
+        assert_close(seen[29].1, 8.3333, rounding);
+        assert_eq!(left, 57);
+    }
 }
 
 #[test]
 fn stopping_at_red() {
-    let Some((seen, left)) = alone(&STRAIGHT, 2) else { return };
+    let Some((seen, left)) = alone(Precision::Double, &STRAIGHT, 2) else { return };
     for (step, (position, speed)) in
         (26..).zip([(268.865, 11.11), (278.123, 7.407), (284.296, 4.938), (287.999, 2.469), (289.233, 0.0)])
     {
@@ -84,8 +92,8 @@ fn stopping_at_red() {
 }
 
 /// Steps after green in which 20 stopped vehicles cross the line.
-fn discharge(route: &[&str; 2], phase: u32) -> Option<Vec<u32>> {
-    let world = crossing(&[(route, 4.0, 0, 76)], 500)?;
+fn discharge(precision: Precision, route: &[&str; 2], phase: u32) -> Option<Vec<u32>> {
+    let world = crossing(&[(route, 4.0, 0, 76)], 500)?.computed_in(precision);
     let mut lane = Lane::start(&world);
     let middle = middle(&world);
     lane.lights[middle].phase = 0;
@@ -105,10 +113,12 @@ fn discharge(route: &[&str; 2], phase: u32) -> Option<Vec<u32>> {
 
 #[test]
 fn queues_discharge_as_measured() {
-    let Some(straight) = discharge(&STRAIGHT, 1) else { return };
-    assert_eq!(straight, [1, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27, 30, 32, 35, 37, 40, 42, 44, 47, 49]);
-    let left = discharge(&LEFT, 3).expect("the same data");
-    assert_eq!(left, [1, 5, 7, 10, 12, 15, 17, 20, 23, 25, 28, 30, 33, 35, 38, 41, 43, 46, 48, 51]);
+    for (precision, _) in PRECISIONS {
+        let Some(straight) = discharge(precision, &STRAIGHT, 1) else { return };
+        assert_eq!(straight, [1, 5, 7, 10, 12, 15, 17, 20, 22, 25, 27, 30, 32, 35, 37, 40, 42, 44, 47, 49]);
+        let left = discharge(precision, &LEFT, 3).expect("the same data");
+        assert_eq!(left, [1, 5, 7, 10, 12, 15, 17, 20, 23, 25, 28, 30, 33, 35, 38, 41, 43, 46, 48, 51]);
+    }
 }
 
 /// Delay under a two-phase light, of vehicles that come regularly on the four straight movements.

@@ -4,6 +4,8 @@ use super::HOUR;
 use crate::traffic::Traffic;
 use crate::traffic::network::cityflow::{config, flows, roadnet};
 use crate::traffic::network::demand::Clock;
+use crate::traffic::precision::Precision;
+use crate::traffic::queue::Model;
 use isonomy_engine::environment::Environment;
 use std::path::Path;
 
@@ -180,4 +182,7 @@ fn scenarios_whose_files_are_wrong() {
     assert_says(&huge.to_string(), "network: ", "more than 4096 crossings");
     let tight = traffic(r#"{"Grid": {"rows": 1, "columns": 2, "block_m": 30}}"#).resolve(Path::new(""));
     assert_says(&tight.expect_err("refused").to_string(), "network: a road: ", "no longer than");
+    let mut queues = traffic(r#"{"Single": {}}"#);
+    (queues.model, queues.precision) = (Model::queue(), Precision::Single);
+    assert_says(&queues.check()[0].to_string(), "precision: only `model: Micro`", "leave it out");
 }

@@ -1,16 +1,19 @@
-//! The queue model on a device: its tables, its columns and its rules for the WGSL beside this file.
+//! Traffic on a device: its tables, its columns and its rules for the WGSL beside this file.
 //!
-//! A workgroup is a copy of the network. Vehicles of a lane hang on each other as they do on the processor, from the front
-//! to the back, so columns go up and come down as they are and nothing can overflow. Lanes offer, lanes accept, who was
-//! accepted goes: an invocation writes only to lanes of its own between two barriers, and whoever accepts looks at the
-//! lanes that lead to it in a fixed order, so there is nothing to race for.
+//! A workgroup is a copy of the network. Vehicles of a way hang on each other as they do on the processor, from the front
+//! to the back, so columns go up and come down as they are and nothing can overflow. Between two barriers an invocation
+//! writes only to ways of its own, and reads what others wrote before, in a fixed order, so there is nothing to race for.
 //!
 //! Times are whole numbers of 1/1024 s ([`GRAINS`]), which 32 bits add without rounding below 16,384 s. So every column of
-//! an episode is the same on both devices, bit for bit. Rewards and observations are computed from equal columns, in
-//! 32 bits there and in 64 here.
+//! an episode of the queue model is the same on both devices, bit for bit. The micro model has a twin where the processor
+//! computes in 32 bits as well ([`Precision::Single`](super::precision::Precision)); columns are the same on a device that
+//! rounds every operation by itself. Rewards and observations are computed from these columns, in 32 bits there and in 64 here.
+
+mod micro;
 
 use super::cost::Cost;
 use super::host::{Before, Streets};
+use super::network::Turn;
 use super::observation::Observation;
 use super::queue::{ENTRY_S, GRAINS, Model, UP_TO_SPEED, rounded};
 use super::reward::Payment;
@@ -38,6 +41,7 @@ struct Street {
     leaving: [u32; 2],
     coming: [u32; 2],
     outside: [u32; 2],
+    length_m: f32,
 }
 
 /// `Link` of `roads.wgsl`.
@@ -49,6 +53,8 @@ struct Link {
     crossing: u32,
     green_at: u32,
     green_stride: u32,
+    turns: u32,
+    conflicts: [u32; 2],
 }
 
 /// `Crossing` of `roads.wgsl`.
@@ -141,14 +147,17 @@ fn limits(world: &World) -> Vec<f64> {
     limits
 }
 
-/// A function in WGSL that tells within which time vehicles reach the end of a lane from which they have this far.
+/// A function in WGSL that tells how near the end of a lane, as `to_line` measures it, vehicles are that have this far.
 pub(super) fn within(name: &str, world: &World, within_m: f64) -> String {
+    if world.model == Model::Micro {
+        return format!("fn {name}(lane: u32) -> f32 {{ return f32({:e}); }}\n", at_most(within_m));
+    }
     let mut cases = String::new();
     for (number, limit_mps) in limits(world).into_iter().enumerate() {
         let _ = writeln!(cases, "        case {number}u: {{ return f32({:e}); }}", reach_s(limit_mps, within_m));
     }
     format!(
-        "fn {name}(limit: u32) -> f32 {{\n    switch limit {{\n{cases}        default: {{ return 0.0; }}\n    }}\n}}\n"
+        "fn {name}(lane: u32) -> f32 {{\n    switch streets[lane].limit {{\n{cases}        default: {{ return 0.0; }}\n    }}\n}}\n"
     )
 }
 
@@ -161,22 +170,36 @@ impl Streets {
     /// The network in WGSL.
     pub(super) fn lane_twin(&self) -> Result<LaneTwin, String> {
         let world = &*self.world;
-        let Model::Queue { headway_s, lost_s } = world.model else {
-            return Err("vehicles that are moved one by one have no WGSL twin (`model: Queue()` has)".to_owned());
-        };
+        if world.model == Model::Micro {
+            micro::check(world)?;
+        }
         self.check_times()?;
         if counts(world) >= 1 << 32 {
             let reason = "waits of so many vehicles, all together, need more than 32 bits";
             return Err(format!("{reason} (fewer vehicles or a shorter `duration_s` have a WGSL twin)"));
         }
         let mut named = Constants::default();
-        for (name, time_s) in [("HEADWAY_S", headway_s.get()), ("LOST_S", lost_s.get())] {
-            named.real(name, rounded(time_s, GRAINS));
-        }
+        let (movement, vehicles, chains) = match world.model {
+            Model::Queue { headway_s, lost_s } => {
+                for (name, time_s) in [("HEADWAY_S", headway_s.get()), ("LOST_S", lost_s.get())] {
+                    named.real(name, rounded(time_s, GRAINS));
+                }
+                let vehicles = device_row!(Vehicle: eta_s speed_mps behind at waited halted waited_before entered left);
+                let chains = device_row!(Chain: first last vehicles waiting seen waited entrants admitted
+                    next_departure_s next_entry_s departed was_green offer);
+                (include_str!("queue.wgsl").to_owned(), vehicles, chains)
+            }
+            Model::Micro => {
+                let vehicles = device_row!(Vehicle: position_m speed_mps gap_m behind at waited halted leader blocker
+                    previous on_link_since next_position_m next_speed_mps next_blocker entered left waited_before);
+                let chains = device_row!(Chain: first last vehicles waiting seen waited admitted offer);
+                (micro::source(world), vehicles, chains)
+            }
+        };
         let tables = self.tables(&mut named);
         self.constants(&mut named);
         let mut source = named.0;
-        for part in [include_str!("roads.wgsl"), include_str!("step.wgsl"), include_str!("sight.wgsl")] {
+        for part in [include_str!("roads.wgsl"), include_str!("step.wgsl"), &movement, include_str!("sight.wgsl")] {
             source.push_str(part);
         }
         source.push_str(include_str!("pay.wgsl"));
@@ -186,15 +209,8 @@ impl Streets {
         let width = self.width() as u32;
         let column = |name, row| LaneColumn { name, row, home: Home::Storage };
         let columns = vec![
-            column(
-                "vehicles",
-                device_row!(Vehicle: eta_s speed_mps behind at waited halted waited_before entered left),
-            ),
-            column(
-                "chains",
-                device_row!(Chain: first last vehicles waiting seen waited entrants admitted next_departure_s
-                    next_entry_s departed was_green offer),
-            ),
+            column("vehicles", vehicles),
+            column("chains", chains),
             column("occupied", device_row!(Occupied: 0)),
             column("lights", device_row!(Light: remaining_s since_s phase green clearing before)),
             column("passages", device_row!(Passage: vehicles waited longest)),
@@ -247,6 +263,7 @@ impl Streets {
         let (world, changes, sizes) = (&*self.world, &self.changes, &self.sizes);
         named.whole("DECISION_STEPS", world.decision_steps as usize);
         named.whole("EPISODE_STEPS", world.clock.steps as usize);
+        named.whole("STREETS", world.network.lanes.len());
         named.whole("LINKS", world.network.links.len());
         named.flag("OWN_TABLES", self.own_tables);
         named.real("STEP_S", world.clock.step_s);
@@ -285,11 +302,14 @@ impl Streets {
                 leaving: numbers.list(world.links_of(lane).iter().map(|&link| link - world.lanes)),
                 coming: numbers.list(coming.drain(..)),
                 outside: numbers.list(outside),
+                length_m: this.length_m as f32,
             }
         });
         let streets: Vec<Street> = streets.collect();
         let greens_at = numbers.list(world.greens.iter().map(|&green| u32::from(green)))[0];
         let links = world.ways[network.lanes.len()..].iter().map(|way| Link {
+            turns: u32::from(way.turn != Turn::Straight),
+            conflicts: numbers.list(micro::conflicts(world, way)),
             out_of: way.from,
             to: way.to,
             crossing: way.crossing,
@@ -353,6 +373,9 @@ impl Streets {
             named.whole(name, begin as usize);
         }
         named.whole("DOORS", world.doors.len());
+        if world.model == Model::Micro {
+            micro::tables(world, &mut numbers, named);
+        }
         vec![
             Table::new("streets", &streets),
             Table::new("links", &links),
@@ -480,12 +503,12 @@ impl Streets {
         format!(
             "{}fn observe(at: At) {{\n    for (var index = at.thread; index < AGENTS * FEATURES; index += WIDTH) {{\n        \
              show(index / FEATURES, index % FEATURES, 0.0);\n    }}\n    lane_barrier();\n{parts}}}\n",
-            within("seen_within_s", &self.world, sensor_m),
+            within("seen_within", &self.world, sensor_m),
         )
     }
 
     fn width(&self) -> usize {
-        self.world.network.lanes.len().next_multiple_of(32).clamp(32, MOST_WIDTH)
+        self.world.used_ways().next_multiple_of(32).clamp(32, MOST_WIDTH)
     }
 
     /// About how many turns of loops an invocation makes in a decision at most.
@@ -502,7 +525,11 @@ impl Streets {
         let greens = self.sizes.greens();
         // Everybody on every lane of a crossing, seen, paid for, and looked at by a rule for each green.
         let looked = strides(self.agents.len()) * incoming * (fits + leaving) * (greens + 2 + self.tasks());
-        let step = strides(lanes) * (fits + 2 * coming + 8) + strides(crossings) * (incoming * (leaving + 1) + 8);
+        let step = match world.model {
+            Model::Queue { .. } => strides(lanes) * (fits + 2 * coming + 8),
+            Model::Micro => strides(world.used_ways()) * micro::loops(world, fits, leaving),
+        };
+        let step = step + strides(crossings) * (incoming * (leaving + 1) + 8);
         (step * world.decision_steps as usize + looked).min(u32::MAX as usize) as u32
     }
 }

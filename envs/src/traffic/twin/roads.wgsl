@@ -1,7 +1,7 @@
 // The roads, the lights and the vehicles to come: what all copies of a network share.
 //
 // Fields in _at and _end are where a list begins in numbers, and where it ends. Links are counted from 0; where a way is
-// meant, CHAINS (the number of lanes) is added.
+// meant, STREETS (the number of lanes) is added.
 
 struct Street {
     // Vehicles that can be on it.
@@ -16,6 +16,7 @@ struct Street {
     // Vehicles that start here.
     outside_at: u32,
     outside_end: u32,
+    length_m: f32,
 }
 
 struct Link {
@@ -25,6 +26,11 @@ struct Link {
     // Where its greens stand in numbers, phase by phase.
     green_at: u32,
     green_stride: u32,
+    // Whether it does not lead straight on.
+    turns: u32,
+    // Its conflicts in numbers, CONFLICT_WORDS each.
+    conflicts_at: u32,
+    conflicts_end: u32,
 }
 
 struct Crossing {

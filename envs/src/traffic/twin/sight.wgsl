@@ -32,17 +32,12 @@ fn first_halt_s(lane: u32) -> f32 {
     return halt_s(get_chains_first(lane));
 }
 
-// Whether a vehicle reaches the end of its lane within a time.
-fn within(vehicle: u32, reach_s: f32) -> bool {
-    return get_vehicles_eta_s(vehicle) - f32(tally[0].steps) * STEP_S <= reach_s;
-}
-
-// Vehicles that reach the end of a lane within a time.
-fn near(lane: u32, reach_s: f32) -> u32 {
+// Vehicles that are this near the end of a lane, as to_line measures it.
+fn near(lane: u32, reach: f32) -> u32 {
     var sum = 0u;
     var vehicle = get_chains_first(lane);
     while vehicle != NONE {
-        sum += u32(within(vehicle, reach_s));
+        sum += u32(to_line(vehicle, lane) <= reach);
         vehicle = get_vehicles_behind(vehicle);
     }
     return sum;
@@ -85,7 +80,7 @@ fn pressure(movement: u32) -> f32 {
 // Whether a vehicle on a lane is before a movement.
 fn takes(vehicle: u32, movement: u32) -> bool {
     let way = way_at(get_vehicles_at(vehicle) + 1u);
-    return way != NONE && way - CHAINS >= movements[movement].link && way - CHAINS < movements[movement].link_end;
+    return way != NONE && way - STREETS >= movements[movement].link && way - STREETS < movements[movement].link_end;
 }
 
 // Steps that the one has been standing who has been standing longest before a movement.

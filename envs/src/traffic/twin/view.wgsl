@@ -24,7 +24,7 @@ fn show_movement(agent: u32, first: u32, movement: u32) {
         while vehicle != NONE {
             if takes(vehicle, movement) {
                 queued += f32(get_vehicles_halted(vehicle) > 0u);
-                close += f32(within(vehicle, seen_within_s(streets[lane].limit)));
+                close += f32(to_line(vehicle, lane) <= seen_within(lane));
                 halt = max(halt, get_vehicles_halted(vehicle));
                 waited += get_vehicles_waited(vehicle);
                 vehicles += 1.0;
@@ -55,7 +55,7 @@ fn show_drq(agent: u32, first: u32, lane: u32) {
     var speed = 0.0;
     var vehicle = get_chains_first(lane);
     while vehicle != NONE {
-        if within(vehicle, seen_within_s(streets[lane].limit)) {
+        if to_line(vehicle, lane) <= seen_within(lane) {
             let waits = get_vehicles_halted(vehicle) > 0u;
             queued += f32(waits);
             coming += f32(!waits);
@@ -77,6 +77,6 @@ fn show_drq(agent: u32, first: u32, lane: u32) {
 }
 
 fn show_wave_and_wait(agent: u32, first: u32, lane: u32) {
-    show(agent, first, min(f32(near(lane, seen_within_s(streets[lane].limit))) / 5.0, 2.0));
+    show(agent, first, min(f32(near(lane, seen_within(lane))) / 5.0, 2.0));
     show(agent, first + 1u, min(first_halt_s(lane) / 100.0, 2.0));
 }
