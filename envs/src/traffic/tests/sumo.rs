@@ -149,8 +149,8 @@ fn everybody_drives_and_nobody_touches() {
 }
 
 fn lane_state(lane: &Lane) -> crate::traffic::state::Shown<'_> {
-    let Lane { vehicles, chains, lights, passages, choices, tally, .. } = lane;
-    crate::traffic::state::Shown { vehicles, chains, lights, passages, choices, tally }
+    let Lane { vehicles, chains, lights, passages, choices, tally, curbs, walkers, .. } = lane;
+    crate::traffic::state::Shown { vehicles, chains, lights, passages, choices, tally, curbs, walkers }
 }
 
 fn of_net(from: &str, to: &str) -> String {
