@@ -13,13 +13,20 @@ use crate::traffic::world::World;
 use isonomy_engine::environment::Environment;
 use isonomy_engine::lanes::{At, LaneDynamics, LaneState};
 use isonomy_engine::spec::Space;
+use serde::de::DeserializeOwned;
+
+/// What stands in a scenario.
+fn written<T: DeserializeOwned>(text: &str) -> T {
+    let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+    options.from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
 
 /// A crossing of roads of 24 m without vehicles.
 fn empty(pedestrians: &str, clock: Clock) -> World {
     let grid: Grid = serde_json::from_str(r#"{"rows": 1, "columns": 1}"#).expect("a grid");
     let network = grid.network().expect("it can be built");
     let demand = Demand::build(&network, &[], clock).expect("nobody");
-    let pedestrians = ron::from_str(pedestrians).unwrap_or_else(|error| panic!("{error}"));
+    let pedestrians = written(pedestrians);
     World::new(network, demand, clock).crossed_by(&pedestrians).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
@@ -124,8 +131,7 @@ fn streets(rest: &str) -> (Traffic, Streets) {
         "(network: {{\"Grid\": (rows: 1, columns: 2)}}, demand: {{\"Entries\": (main_per_h: 500, side_per_h: 300)}}, \
          duration_s: 900, {rest})"
     );
-    let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
-    let traffic: Traffic = options.from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let traffic: Traffic = written(&text);
     let streets = Streets::new(&traffic, traffic.world().unwrap_or_else(|problem| panic!("{problem}")).clone());
     (traffic, streets)
 }
@@ -234,11 +240,11 @@ fn told(network: &Network) -> Vec<(String, f64, usize)> {
 
 #[test]
 fn where_a_road_ends_at_another_people_cross_while_that_one_goes() {
-    let text = r#"{"network": {"Ring": {"crossings": 4}}, "demand": {"Trips": {"entry_per_h": 100}}}"#;
+    let text = r#"{"network": {"Ring": {"crossings": 12}}, "demand": {"Trips": {"entry_per_h": 100}}}"#;
     let traffic: Traffic = serde_json::from_str(text).expect("a ring");
     let network = &traffic.world().unwrap_or_else(|problem| panic!("{problem}")).network;
     let crosswalks = network.crosswalks();
-    assert_eq!(crosswalks.len(), 12);
+    assert_eq!(crosswalks.len(), 36);
     for crosswalk in &crosswalks {
         let crossing = &network.crossings[crosswalk.crossing as usize];
         let movements = &network.movements[crossing.movements.start as usize..crossing.movements.end as usize];
@@ -280,7 +286,7 @@ fn rates_and_widths_that_cannot_be() {
         ("per_h: 60, speed_mps: 0", "0 is not a number above 0"),
         ("per_h: 60, walk_s: -7", "-7 is not a number, 0 or above"),
         ("per_h: 60, bound_s: inf", "inf is not a number above 0"),
-        ("walk_s: 7", "missing field `per_h`"),
+        ("walk_s: 7", "missing field named `per_h`"),
         ("per_h: 60, rate: 3", "rate"),
     ] {
         let read = ron::from_str::<crate::traffic::pedestrians::Pedestrians>(&format!("({field})"));
