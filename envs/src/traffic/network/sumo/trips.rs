@@ -51,6 +51,9 @@ fn since(flow: FlowPlan, begin_s: f64, step_s: f64) -> Option<FlowPlan> {
 /// Longer than any episode: the interval of a flow of one vehicle.
 const ONCE_S: f64 = 1e9;
 
+/// Seconds in which chance decides whether somebody comes, of all flows together; longer ones are refused.
+const MOST_RANDOM_S: f64 = 1e9;
+
 /// Who is on the road, as it is read.
 struct Trips<'n, 'x, 't> {
     roads: BTreeMap<&'n str, usize>,
@@ -59,6 +62,7 @@ struct Trips<'n, 'x, 't> {
     routes: BTreeMap<String, Vec<usize>>,
     flows: Vec<(FlowPlan, Element<'x, 't>)>,
     random: u64,
+    random_s: f64,
 }
 
 impl<'n, 'x, 't> Trips<'n, 'x, 't> {
@@ -70,6 +74,7 @@ impl<'n, 'x, 't> Trips<'n, 'x, 't> {
             routes: BTreeMap::new(),
             flows: Vec::new(),
             random: 0,
+            random_s: 0.0,
         }
     }
 
@@ -251,8 +256,17 @@ impl<'n, 'x, 't> Trips<'n, 'x, 't> {
             return Err(element.wrong("probability", format!("expected a number up to 1, found {chance}")));
         }
         let end_s = end_s.ok_or_else(|| element.error("a flow with a `probability` needs an `end`"))?;
+        self.random_s += end_s - begin_s;
+        if self.random_s > MOST_RANDOM_S {
+            let message = format!("flows with a `probability` last longer than {MOST_RANDOM_S} s, all together");
+            return Err(element.wrong("end", message));
+        }
         let mut start_s = begin_s;
-        while start_s < end_s {
+        // Beyond 2^53 s a second more is no later, so they are counted.
+        for _ in 0..(end_s - begin_s).ceil() as u64 {
+            if start_s >= end_s {
+                break;
+            }
             if self.share() < chance {
                 let route = route.clone();
                 self.push(element, FlowPlan { kind, route, interval_s: ONCE_S, start_s, end_s: Some(start_s) })?;
