@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// depend on their arguments only. Everything that changes during an episode stands in the columns of
 /// [`State`](Self::State), because a snapshot is their bytes.
 pub trait LaneDynamics: Send + Sync + 'static {
-    /// A tuple of up to eight columns, each of a type of its own.
+    /// A tuple of up to ten columns, each of a type of its own.
     type State: LaneState;
 
     /// Rows of each column in a lane, in the order of the tuple.
@@ -145,7 +145,7 @@ impl std::fmt::Debug for LaneRule {
     }
 }
 
-/// A tuple of columns: what the lanes of an environment keep. Implemented for all tuples of one to eight.
+/// A tuple of columns: what the lanes of an environment keep. Implemented for all tuples of one to ten.
 pub trait LaneState: Send + Sync + 'static {
     /// The columns of some neighbouring lanes.
     type View<'a>: Send;
@@ -247,3 +247,5 @@ lane_state!(A 0 B 1 C 2 D 3 E 4);
 lane_state!(A 0 B 1 C 2 D 3 E 4 F 5);
 lane_state!(A 0 B 1 C 2 D 3 E 4 F 5 G 6);
 lane_state!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7);
+lane_state!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8);
+lane_state!(A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9);

@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         Err(error) => return assert!(error.line > 0 && !error.message.is_empty()),
     };
     match flows("flow.json", trips, &network, clock) {
-        Ok(demand) => drop(World::new(network, demand, clock)),
+        Ok(demand) => drop(World::new(network, demand, clock).network.crosswalks()),
         Err(error) => assert!(error.line > 0 && !error.message.is_empty()),
     }
 });

@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         Err(error) => return assert!(error.line > 0 && !error.message.is_empty()),
     };
     match routes("rou.xml", trips, &additional, &network, clock, None) {
-        Ok(demand) => drop(World::new(network, demand, clock)),
+        Ok(demand) => drop(World::new(network, demand, clock).network.crosswalks()),
         Err(error) => assert!(error.line > 0 && !error.message.is_empty()),
     }
 });

@@ -2,7 +2,7 @@
 
 use super::metrics::mean_wait_s;
 use super::network::demand::Class;
-use super::observation::{Sight, network_share_waited, share_waited};
+use super::observation::{Sight, Sizes, network_share_waited, share_waited};
 use super::reward::behind_network;
 use super::state::{NONE, Shown};
 use super::world::World;
@@ -32,6 +32,8 @@ pub enum Cost {
         #[serde(default = "ten_minutes")]
         unit_s: Positive,
     },
+    /// Crosswalks at which somebody has been waiting for longer than the pedestrians' `bound_s`.
+    PedestriansWait {},
 }
 
 fn two_minutes() -> Positive {
@@ -49,16 +51,18 @@ impl Cost {
             Cost::BehindNetwork {} => "behind_network",
             Cost::BusesBehindCars {} => "buses_behind_cars_s",
             Cost::LongestWait { .. } => "longest_wait",
+            Cost::PedestriansWait {} => "pedestrians_wait",
         }
     }
 
     /// What it comes to at most.
-    pub(super) fn task(self, movements: usize, episode_s: f64) -> TaskSpec {
+    pub(super) fn task(self, sizes: &Sizes, episode_s: f64) -> TaskSpec {
         let most = match self {
-            Cost::Starved { .. } => movements as f64,
+            Cost::Starved { .. } => sizes.movements() as f64,
             Cost::BehindNetwork {} => 20.0,
             Cost::BusesBehindCars {} => episode_s,
             Cost::LongestWait { unit_s } => episode_s / unit_s.get(),
+            Cost::PedestriansWait {} => sizes.crosswalks() as f64,
         };
         TaskSpec { name: self.name().to_owned(), reward: (0.0, (most * (1.0 + 1e-6)) as f32) }
     }
@@ -92,6 +96,13 @@ impl Cost {
                 let entered = state.vehicles.iter().filter(|vehicle| vehicle.entered != NONE);
                 let longest = entered.map(|vehicle| vehicle.waited).max().filter(|_| ends).unwrap_or(0);
                 cost.fill((f64::from(longest) * world.clock.step_s / unit_s.get()) as f32);
+            }
+            Cost::PedestriansWait {} => {
+                for (&crossing, cost) in agents.iter().zip(cost) {
+                    let crosswalks = world.walkways.of(crossing as usize);
+                    let beyond = |&crosswalk: &usize| world.is_beyond(world.longest_stand(state, crosswalk));
+                    *cost = crosswalks.filter(beyond).count() as f32;
+                }
             }
         }
     }

@@ -4,9 +4,10 @@ use super::Traffic;
 use super::cost::Cost;
 use super::metrics::Summary;
 use super::observation::{Observation, Sizes};
+use super::pedestrians;
 use super::reward::Payment;
 use super::signal::Changes;
-use super::state::{BLOCK, Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
+use super::state::{BLOCK, Chain, Choosing, Curb, Light, Occupied, Passage, Shown, State, Tally, Vehicle, Walker};
 use super::world::World;
 use bytemuck::Zeroable;
 use isonomy_engine::columns;
@@ -71,13 +72,13 @@ impl Streets {
     }
 
     fn shown<'a>(&self, state: Shared<'a, Self>) -> Shown<'a> {
-        let (vehicles, chains, _, lights, passages, choices, _, tally) = state;
-        Shown { vehicles, chains, lights, passages, choices, tally: &tally[0] }
+        let (vehicles, chains, _, lights, passages, choices, _, tally, curbs, walkers) = state;
+        Shown { vehicles, chains, lights, passages, choices, tally: &tally[0], curbs, walkers }
     }
 }
 
 impl LaneDynamics for Streets {
-    type State = (Vehicle, Chain, Occupied, Light, Passage, Choosing, Before, Tally);
+    type State = (Vehicle, Chain, Occupied, Light, Passage, Choosing, Before, Tally, Curb, Walker);
 
     fn counts(&self) -> Vec<usize> {
         let network = &self.world.network;
@@ -90,6 +91,8 @@ impl LaneDynamics for Streets {
             self.world.choices(),
             self.agents.len() * self.rewards.len(),
             1,
+            self.world.walkways.all.len(),
+            self.world.walkways.most,
         ]
     }
 
@@ -97,9 +100,15 @@ impl LaneDynamics for Streets {
         usize::from(self.world.dawdles)
     }
 
-    fn start(&self, _: At<'_>, (vehicles, chains, occupied, lights, passages, choices, before, tally): View<'_, Self>) {
+    fn start_draws(&self) -> usize {
+        if self.world.walkways.all.is_empty() { 0 } else { pedestrians::WORDS }
+    }
+
+    fn start(&self, at: At<'_>, state: View<'_, Self>) {
+        let (vehicles, chains, occupied, lights, passages, choices, before, tally, curbs, walkers) = state;
+        self.world.start_walking(at.words, curbs, walkers);
         let tally = &mut tally[0];
-        self.world.start(State { vehicles, chains, occupied, lights, passages, choices, tally });
+        self.world.start(State { vehicles, chains, occupied, lights, passages, choices, tally, curbs, walkers });
         if self.own_tables {
             self.world.follow_tables(lights);
         }
@@ -134,6 +143,9 @@ impl LaneDynamics for Streets {
     }
 
     fn twin(&self) -> Result<LaneTwin, String> {
+        if !self.world.walkways.all.is_empty() {
+            return Err("people on foot have no WGSL twin (without `pedestrians` there is one)".to_owned());
+        }
         self.lane_twin()
     }
 }
@@ -148,6 +160,8 @@ pub(super) struct Columns {
     choices: Vec<Choosing>,
     before: Vec<Before>,
     tally: Vec<Tally>,
+    pub(super) curbs: Vec<Curb>,
+    pub(super) walkers: Vec<Walker>,
 }
 
 impl Columns {
@@ -162,12 +176,14 @@ impl Columns {
             choices: vec![Choosing::zeroed(); counts[5]],
             before: vec![Before(0.0); counts[6]],
             tally: vec![Tally::zeroed(); counts[7]],
+            curbs: vec![Curb::zeroed(); counts[8]],
+            walkers: vec![Walker::zeroed(); counts[9]],
         }
     }
 
     pub(super) fn view(&mut self) -> View<'_, Streets> {
-        let Columns { vehicles, chains, occupied, lights, passages, choices, before, tally } = self;
-        (vehicles, chains, occupied, lights, passages, choices, before, tally)
+        let Columns { vehicles, chains, occupied, lights, passages, choices, before, tally, curbs, walkers } = self;
+        (vehicles, chains, occupied, lights, passages, choices, before, tally, curbs, walkers)
     }
 }
 
@@ -181,16 +197,17 @@ impl Streets {
         reward: &mut [f32],
         mut watch: impl FnMut(Shown<'_>),
     ) {
-        let (vehicles, chains, occupied, lights, passages, choices, before, tally) = state;
+        let (vehicles, chains, occupied, lights, passages, choices, before, tally, curbs, walkers) = state;
         let (world, tally) = (&*self.world, &mut tally[0]);
         tally.noise = at.words.first().copied().unwrap_or(0);
-        let mut state = State { vehicles, chains, occupied, lights, passages, choices, tally };
+        let mut state = State { vehicles, chains, occupied, lights, passages, choices, tally, curbs, walkers };
         world.decide_anew(&mut state);
         for _ in 0..world.decision_steps {
             if !self.own_tables {
                 self.change_lights(action, &mut state);
             }
             world.step(&mut state);
+            world.walk(&mut state);
             watch(state.shown());
             world.turn_lights(state.lights, self.own_tables);
         }

@@ -5,6 +5,7 @@
 
 use super::network::demand::Class;
 use super::network::{Crossing, Turn};
+use super::pedestrians::OnFoot;
 use super::state::{NONE, Shown, Tally};
 use super::world::World;
 use bytemuck::Zeroable;
@@ -64,10 +65,10 @@ impl Spread {
     }
 }
 
-/// What vehicles waited before a movement, those that still wait included.
+/// What vehicles waited before a movement, or people at a crosswalk, those that still wait included.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Waits {
-    /// Vehicles that came.
+    /// How many came.
     pub vehicles: u32,
     /// Mean wait of one of them.
     pub mean_s: f64,
@@ -86,7 +87,7 @@ pub struct Summary {
     pub finished_delay_mean_s: f64,
     /// See above.
     pub finished_wait_per_km_s: f64,
-    /// Mean wait of a person, vehicles counting as often as there are people in them.
+    /// Mean wait of a person, vehicles counting as often as there are people in them, and people on foot.
     pub person_wait_mean_s: f64,
     /// Mean wait before every movement.
     pub movements: Vec<Waits>,
@@ -100,6 +101,8 @@ pub struct Summary {
     pub classes: [Option<f64>; 3],
     /// Mean waits of the vehicles from one road to another, for all pairs that somebody drives.
     pub pairs_s: Spread,
+    /// People on foot.
+    pub on_foot: OnFoot,
 }
 
 /// Mean wait of those vehicles that entered and are among the chosen ones.
@@ -153,6 +156,7 @@ impl Summary {
             roads: [true, false].map(|chosen| of(&|movement| main(movement) == chosen)),
             classes: Class::ALL.map(|class| mean_wait_s(world, state, |vehicle| world.kind(vehicle).class == class)),
             pairs_s: pairs(world, state),
+            on_foot: OnFoot::of(world, state),
         }
     }
 
@@ -219,15 +223,17 @@ impl Summary {
             ("vehicle_updates", state.tally.updates as f64),
         ];
         let roads = roads.into_iter().take(if world.has_main_and_side() { 2 } else { 0 });
-        always.into_iter().chain(roads).chain(classes).chain(counts)
+        let walks = !world.walkways.all.is_empty();
+        let on_foot = self.on_foot.numbers().into_iter().filter(move |_| walks);
+        always.into_iter().chain(roads).chain(classes).chain(on_foot).chain(counts)
     }
 }
 
 /// The names of the numbers that an episode comes to.
 pub(super) fn names(world: &World) -> Vec<String> {
     let tally = Tally::zeroed();
-    let (vehicles, chains, lights, passages, choices) = (&[], &[], &[], &[], &[]);
-    let nothing = Shown { vehicles, chains, lights, passages, choices, tally: &tally };
+    let (vehicles, chains, lights, passages, choices, curbs, walkers) = (&[], &[], &[], &[], &[], &[], &[]);
+    let nothing = Shown { vehicles, chains, lights, passages, choices, tally: &tally, curbs, walkers };
     let empty = Summary {
         average_travel_time_s: 0.0,
         waits_s: Spread::default(),
@@ -241,17 +247,20 @@ pub(super) fn names(world: &World) -> Vec<String> {
         roads: [Waits::default(); 2],
         classes: [None; 3],
         pairs_s: Spread::default(),
+        on_foot: OnFoot::default(),
     };
     empty.numbers(world, nothing).map(|(name, _)| name.to_owned()).collect()
 }
 
-/// People in vehicles that entered, and the steps that they waited.
+/// People in vehicles that entered and on foot, and the steps that they waited.
 fn persons(world: &World, state: Shown<'_>) -> (f64, f64) {
     let entered = (0..).zip(state.vehicles).filter(|(_, vehicle)| vehicle.entered != NONE);
-    entered.fold((0.0, 0.0), |(persons, waits), (number, vehicle)| {
+    let inside = entered.fold((0.0, 0.0), |(persons, waits), (number, vehicle)| {
         let these = world.kind(number).persons;
         (persons + these, waits + these * f64::from(vehicle.waited))
-    })
+    });
+    let on_foot = world.on_foot(state).map(|walker| f64::from(walker.waited(state.tally.steps)));
+    on_foot.fold(inside, |(persons, waits), waited| (persons + 1.0, waits + waited))
 }
 
 /// Of those who arrived: mean time lost against driving freely, and mean wait per kilometre.

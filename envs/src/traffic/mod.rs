@@ -10,6 +10,8 @@
 //! | `Choosing` | greens        | decisions since a green was asked for                                |
 //! | `Before`   | agents × tasks| what a reward compares with                                          |
 //! | `Tally`    | 1             | steps, arrivals, travel times                                        |
+//! | `Curb`     | crosswalks    | who waits at a crosswalk, if people walk                             |
+//! | `Walker`   | people        | when somebody on foot came and when he crossed                       |
 //!
 //! Agents are the crossings whose light obeys a controller, a decision is a step of the environment, an action is one of
 //! the crossing's greens (a number too large means the last one). `network/` knows the roads, `micro.rs` moves the vehicles
@@ -25,6 +27,7 @@ pub mod metrics;
 mod micro;
 pub mod network;
 pub mod observation;
+pub mod pedestrians;
 pub mod precision;
 pub mod queue;
 mod replay;
@@ -53,6 +56,7 @@ use isonomy_engine::sim::Builder;
 use isonomy_engine::spec::{GroupSpec, Space, Spec};
 use network::demand::{Class, Clock};
 use observation::{Observation, Sizes};
+use pedestrians::Pedestrians;
 use precision::Precision;
 use queue::Model;
 use reward::Payment;
@@ -112,6 +116,9 @@ pub struct Traffic {
     /// How vehicles follow each other in the micro model; as in CityFlow if not given.
     #[serde(default)]
     pub following: Law,
+    /// People on foot; none if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pedestrians: Option<Pedestrians>,
     /// What a crossing sees; `Fair` if not given.
     #[serde(default)]
     pub observation: Observation,
@@ -195,9 +202,13 @@ impl Traffic {
             let roads = self.network.read(&additional)?;
             let begin_s = self.begin_s.map(|begin| begin.get());
             let demand = self.demand.read(&self.network, &roads, &additional, clock, begin_s)?;
-            let world =
-                World::following(roads, demand, clock, self.following).moved_by(self.model).computed_in(self.precision);
-            Ok(Arc::new(world.deciding_every(self.decision_steps())))
+            let world = World::following(roads, demand, clock, self.following).moved_by(self.model);
+            let world = world.computed_in(self.precision).deciding_every(self.decision_steps());
+            let world = match &self.pedestrians {
+                Some(pedestrians) => world.crossed_by(pedestrians)?,
+                None => world,
+            };
+            Ok(Arc::new(world))
         };
         self.world.get_or_init(read).as_ref()
     }
@@ -215,8 +226,9 @@ impl Environment for Traffic {
             world.network.controlled().map(|crossing| world.network.crossings[crossing].name.as_str()).collect();
         let episode_s = self.duration_s.get();
         let most_persons = world.demand.kinds.iter().map(|kind| kind.persons).fold(0.0, f64::max);
-        let rewards = self.rewards.iter().map(|payment| payment.task(vehicles, most_persons, episode_s));
-        let costs = self.costs.iter().map(|cost| cost.task(sizes.movements(), episode_s));
+        let persons = vehicles.max(1) as f64 * most_persons + world.walkways.most as f64;
+        let rewards = self.rewards.iter().map(|payment| payment.task(vehicles, persons, episode_s));
+        let costs = self.costs.iter().map(|cost| cost.task(&sizes, episode_s));
         let groups = match self.groups {
             Groups::Crossings => agents.iter().map(|&name| GroupSpec { name: name.to_owned(), agents: 1 }).collect(),
             Groups::Network => vec![GroupSpec { name: "network".to_owned(), agents: agents.len() as u32 }],
@@ -261,6 +273,12 @@ impl Environment for Traffic {
         if self.precision == Precision::Single && self.model != Model::Micro {
             let help = "leave it out: times of the queue model are exact in 32 bits";
             problems.push(Problem::at("precision", "only `model: Micro` is computed in a precision").help(help));
+        }
+        if self.pedestrians.is_none()
+            && let Some(index) = self.costs.iter().position(|cost| *cost == Cost::PedestriansWait {})
+        {
+            let problem = Problem::at(format!("costs[{index}]"), "there are no pedestrians");
+            problems.push(problem.help("say how many come: `pedestrians: (per_h: 60)`"));
         }
         let ratio = self.decision_s.get() / self.step_s.get();
         if ratio < 1.0 || (ratio - ratio.round()).abs() > 1e-9 {

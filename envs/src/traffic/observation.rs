@@ -46,6 +46,9 @@ pub(super) struct Sizes {
     incoming: usize,
     outgoing: usize,
     greens: usize,
+    crosswalks: usize,
+    /// Crosswalks that a crossing sees.
+    seen: usize,
 }
 
 impl Sizes {
@@ -53,11 +56,15 @@ impl Sizes {
         let most = |count: &dyn Fn(&super::network::Crossing) -> usize| {
             world.network.controlled().map(|crossing| count(&world.network.crossings[crossing])).max().unwrap_or(0)
         };
+        let crosswalks = |crossing| world.walkways.of(crossing).len();
+        let crosswalks = world.network.controlled().map(crosswalks).max().unwrap_or(0);
         Sizes {
             movements: most(&|crossing| crossing.movements.len()),
             incoming: most(&|crossing| crossing.incoming.len()),
             outgoing: most(&|crossing| crossing.outgoing.len()),
             greens: most(&|crossing| crossing.greens.len()),
+            crosswalks,
+            seen: if world.walkways.seen { crosswalks } else { 0 },
         }
     }
 
@@ -75,6 +82,10 @@ impl Sizes {
 
     pub(super) fn greens(&self) -> usize {
         self.greens
+    }
+
+    pub(super) fn crosswalks(&self) -> usize {
+        self.crosswalks
     }
 }
 
@@ -99,7 +110,7 @@ impl Pen<'_> {
 
 impl Observation {
     pub(super) fn space(self, sizes: &Sizes, vehicles: usize) -> Space {
-        let Sizes { movements, incoming, outgoing, greens } = *sizes;
+        let Sizes { movements, incoming, outgoing, greens, seen, .. } = *sizes;
         let size = match self {
             Observation::Fair => movements * 5 + greens + 2,
             Observation::FairLocal => movements * 5 + greens + 1,
@@ -112,7 +123,7 @@ impl Observation {
         };
         // Nothing that is counted exceeds the vehicles there are; what grows with time is cut off.
         let most = (vehicles as f32).max(MOST as f32);
-        Space::Real { size: size.max(1) as u32, low: -most, high: most }
+        Space::Real { size: (size.max(1) + 2 * seen) as u32, low: -most, high: most }
     }
 
     /// Writes what one crossing sees.
@@ -158,6 +169,10 @@ impl Observation {
                 view.lanes(&mut pen, sizes.incoming, view.incoming(), |lane| view.share(lane, view.count(lane)));
                 view.lanes(&mut pen, sizes.incoming, view.incoming(), |lane| view.share(lane, view.queue(lane)));
             }
+        }
+        if sizes.seen > 0 {
+            pen.skip_to(pen.features.len() - 2 * sizes.seen);
+            view.crosswalks(&mut pen);
         }
     }
 }
@@ -273,6 +288,14 @@ impl<'w, 's> Sight<'w, 's> {
             .filter(|(_, vehicle)| self.world.next_movement(vehicle) == Some(movement))
             .map(|(_, vehicle)| self.halt_s(vehicle))
             .fold(0.0, f64::max)
+    }
+
+    fn crosswalks(&self, pen: &mut Pen<'_>) {
+        for crosswalk in self.world.walkways.of(self.crossing) {
+            let stand_s = f64::from(self.world.longest_stand(self.state, crosswalk)) * self.world.clock.step_s;
+            pen.write((f64::from(self.state.curbs[crosswalk].waiting()) / 10.0).min(MOST));
+            pen.write((stand_s / 120.0).min(2.0));
+        }
     }
 
     /// Share of presence spent waiting since the last decision, relative to the network's.

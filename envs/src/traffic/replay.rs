@@ -4,7 +4,7 @@
 //! the vehicle waits the line is level, to the step. The page (`replay.html`) draws the rest from them.
 
 use super::host::Columns;
-use super::network::{Crossing, Network, Point, Turn};
+use super::network::{Crossing, Crosswalk, Network, Point, Turn};
 use super::queue::Model;
 use super::state::{NONE, Shown};
 use super::world::World;
@@ -42,6 +42,8 @@ struct Data<'d> {
     /// Crossing, turn in the order of [`Turn::ALL`], links.
     movements: Vec<(u32, usize, u32, u32)>,
     crossings: Vec<CrossingData<'d>>,
+    /// Crossing, line, and phases that let people cross.
+    crosswalks: Vec<(u32, Vec<i64>, Vec<usize>)>,
     kinds: Vec<KindData>,
     /// The first lane of every path, then its links.
     paths: Vec<Vec<u32>>,
@@ -84,6 +86,8 @@ struct Copy {
     outside: Vec<u32>,
     /// Per crossing: steps after the change before, phase, and so on.
     lights: Vec<Vec<u32>>,
+    /// Per crosswalk: steps after the change before, people waiting, and so on.
+    curbs: Vec<Vec<u32>>,
     measures: BTreeMap<String, f64>,
 }
 
@@ -118,6 +122,7 @@ impl Replay for Traffic {
                 .map(|movement| (movement.crossing, turn(movement.turn), movement.links.start, movement.links.end))
                 .collect(),
             crossings: network.crossings.iter().map(|crossing| CrossingData::of(network, crossing)).collect(),
+            crosswalks: world.walkways.all.iter().map(|walkway| crosswalk(&walkway.crosswalk)).collect(),
             kinds: world
                 .demand
                 .kinds
@@ -144,6 +149,10 @@ impl<'d> CrossingData<'d> {
             phases: phases.iter().map(|phase| free(&phase.green)).collect(),
         }
     }
+}
+
+fn crosswalk(this: &Crosswalk) -> (u32, Vec<i64>, Vec<usize>) {
+    (this.crossing, line(&this.ends), (0..this.walks.len()).filter(|&phase| this.walks[phase]).collect())
 }
 
 fn hundredths(length_m: f64) -> f64 {
@@ -212,6 +221,8 @@ struct Film {
     present: Vec<u32>,
     /// Per crossing: when its light changed last and to what, and all changes.
     lights: Vec<(u32, u32, Vec<u32>)>,
+    /// The same of the people who wait at every crosswalk.
+    curbs: Vec<(u32, u32, Vec<u32>)>,
     numbers: usize,
 }
 
@@ -221,7 +232,8 @@ impl Film {
             steps: 0,
             tracks: (0..world.demand.departures.len()).map(|_| None).collect(),
             present: Vec::new(),
-            lights: world.network.crossings.iter().map(|_| (0, NONE, Vec::new())).collect(),
+            lights: vec![(0, NONE, Vec::new()); world.network.crossings.len()],
+            curbs: vec![(0, 0, Vec::new()); world.walkways.all.len()],
             numbers: 0,
         }
     }
@@ -235,6 +247,13 @@ impl Film {
                 // This is what was shown during the step.
                 changes.extend([now - 1 - *since, light.phase]);
                 (*since, *phase) = (now - 1, light.phase);
+            }
+        }
+        for (curb, (since, waiting, changes)) in state.curbs.iter().zip(&mut self.curbs) {
+            if curb.waiting() != *waiting {
+                changes.extend([now - *since, curb.waiting()]);
+                (*since, *waiting) = (now, curb.waiting());
+                self.numbers += 2;
             }
         }
         for way in 0..world.used_ways() as u32 {
@@ -286,6 +305,7 @@ impl Film {
             vehicles: Vec::new(),
             outside: Vec::new(),
             lights: self.lights.into_iter().map(|(_, _, changes)| changes).collect(),
+            curbs: self.curbs.into_iter().map(|(_, _, changes)| changes).collect(),
             measures,
         };
         for (departure, track) in world.demand.departures.iter().zip(self.tracks) {

@@ -53,9 +53,9 @@ pub enum Payment {
     WaitingShare {},
     /// Everybody's `-w^(1 + power) / (1 + power)`, as it grew in this decision, shared by all crossings and divided by
     /// `scale`. Over an episode it sums up to the same of final waits `w` in seconds: 0 is total waiting, large powers
-    /// approach the longest. With `persons` every vehicle counts as often as there are people in it.
+    /// approach the longest. With `persons` every vehicle counts as often as there are people in it, and so do people on foot.
     Telescoping {
-        /// Whether people count rather than vehicles; no if not given.
+        /// Whether people count rather than vehicles, those on foot included; no if not given.
         #[serde(default)]
         persons: bool,
         /// 1 if not given: half the sum of squares.
@@ -124,7 +124,7 @@ impl Payment {
     }
 
     /// What it earns at least and at most.
-    pub(super) fn task(self, vehicles: usize, most_persons: f64, episode_s: f64) -> TaskSpec {
+    pub(super) fn task(self, vehicles: usize, people: f64, episode_s: f64) -> TaskSpec {
         // No count exceeds the vehicles there are, no wait the episode.
         let all = (vehicles as f64).max(1.0);
         let (low, high) = match self {
@@ -137,7 +137,7 @@ impl Payment {
             Payment::Speed {} => (0.0, 1.0),
             Payment::WaitingShare {} => (-all, 0.0),
             Payment::Telescoping { power, scale, persons } => {
-                let all = if persons { all * most_persons } else { all };
+                let all = if persons { people } else { all };
                 (-all * potential(episode_s, power.get()) / scale.get(), 0.0)
             }
         };
@@ -153,7 +153,12 @@ impl Payment {
             let waited = state.vehicles.iter().map(|vehicle| f64::from(vehicle.waited) * world.clock.step_s);
             let potentials = waited.map(|wait| potential(wait, power.get()));
             let now: f64 = match persons {
-                true => potentials.zip(0..).map(|(unhappy, vehicle)| world.kind(vehicle).persons * unhappy).sum(),
+                true => {
+                    let inside = potentials.zip(0..).map(|(unhappy, vehicle)| world.kind(vehicle).persons * unhappy);
+                    let on_foot = world.on_foot(state).map(|walker| walker.waited(state.tally.steps));
+                    let on_foot = on_foot.map(|steps| potential(f64::from(steps) * world.clock.step_s, power.get()));
+                    inside.sum::<f64>() + on_foot.sum::<f64>()
+                }
                 false => potentials.sum(),
             };
             let earned = (before[0] - now) / scale.get();

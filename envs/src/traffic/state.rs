@@ -126,6 +126,32 @@ pub struct Choosing {
     pub passed_over: u32,
 }
 
+/// Who waits at a crosswalk. People stand among the [`Walker`]s crosswalk by crosswalk, in the order in which they come.
+#[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Curb {
+    /// The first who comes in the episode.
+    pub begin: u32,
+    /// The first who waits. Those before have crossed.
+    pub first: u32,
+    /// The first who has not come yet.
+    pub next: u32,
+    /// The first of the next crosswalk.
+    pub end: u32,
+    /// Steps that the phases shown have let people cross without a break.
+    pub green: u32,
+}
+
+/// Somebody on foot.
+#[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Walker {
+    /// Step in which he comes.
+    pub came: u32,
+    /// Step in which he has crossed.
+    pub crossed: u32,
+}
+
 /// What a lane of the batch counts.
 #[derive(Clone, Copy, Component, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
@@ -159,6 +185,10 @@ pub struct State<'s> {
     pub choices: &'s mut [Choosing],
     /// What is counted.
     pub tally: &'s mut Tally,
+    /// One per crosswalk.
+    pub curbs: &'s mut [Curb],
+    /// Everybody on foot who comes in the episode, and rows that were not needed.
+    pub walkers: &'s mut [Walker],
 }
 
 /// The same to look at.
@@ -176,6 +206,10 @@ pub struct Shown<'s> {
     pub choices: &'s [Choosing],
     /// What is counted.
     pub tally: &'s Tally,
+    /// One per crosswalk.
+    pub curbs: &'s [Curb],
+    /// Everybody on foot.
+    pub walkers: &'s [Walker],
 }
 
 impl Vehicle {
@@ -193,8 +227,8 @@ impl Vehicle {
 impl State<'_> {
     /// To look at.
     pub fn shown(&self) -> Shown<'_> {
-        let State { vehicles, chains, lights, passages, choices, tally, .. } = self;
-        Shown { vehicles, chains, lights, passages, choices, tally }
+        let State { vehicles, chains, lights, passages, choices, tally, curbs, walkers, .. } = self;
+        Shown { vehicles, chains, lights, passages, choices, tally, curbs, walkers }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::following::{Driver, Law};
 use super::network::demand::{Clock, Demand, Departure, Kind};
 use super::network::{Crossing, Lane, Link, Network, Turn};
+use super::pedestrians::Walkways;
 use super::precision::{Precision, Real, Single};
 use super::queue::Model;
 use super::state::{Chain, Choosing, Light, NONE, Occupied, Passage, Shown, State, Tally, Vehicle, some};
@@ -97,6 +98,8 @@ pub struct World {
     /// Pairs of a first and a last road that somebody drives, and which pair every path is of, by where it begins.
     pub(super) pairs: u32,
     pub(super) pair_of: BTreeMap<u32, u32>,
+    /// Crosswalks, if people walk.
+    pub(super) walkways: Walkways,
 }
 
 impl World {
@@ -172,6 +175,7 @@ impl World {
             main_roads: main_roads(&network, &demand),
             pairs,
             pair_of,
+            walkways: Walkways::default(),
             doors: (0..lanes).filter(|&lane| !demand.queues[lane as usize].is_empty()).collect(),
             network,
             demand,

@@ -347,7 +347,7 @@ impl Trips {
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014): a demand is drawn once, when a scenario is read.
-pub(super) struct Random(pub(super) u64);
+pub(in crate::traffic) struct Random(pub(in crate::traffic) u64);
 
 impl Random {
     pub(super) fn next(&mut self) -> u64 {
@@ -363,8 +363,8 @@ impl Random {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Time to the next vehicle of a Poisson process.
-    fn gap_s(&mut self, per_h: f64) -> f64 {
+    /// Time to the next one of a Poisson process.
+    pub(in crate::traffic) fn gap_s(&mut self, per_h: f64) -> f64 {
         -(1.0 - self.share()).ln() * 3600.0 / per_h
     }
 

@@ -5,6 +5,7 @@
 //! them up.
 
 pub mod cityflow;
+mod crosswalk;
 pub mod demand;
 pub mod generate;
 mod geometry;
@@ -13,6 +14,7 @@ pub mod layout;
 pub mod sumo;
 mod xml;
 
+pub use crosswalk::Crosswalk;
 pub use geometry::Point;
 pub use json::ImportError;
 

@@ -3,6 +3,7 @@
 mod cityflow;
 mod hosted;
 mod invariants;
+mod on_foot;
 mod oracles;
 mod precisions;
 mod queues;
@@ -14,7 +15,7 @@ use super::controller::Choose;
 use super::network::cityflow::{flows, roadnet};
 use super::network::demand::Clock;
 use super::signal::Changes;
-use super::state::{BLOCK, Chain, Choosing, Light, Occupied, Passage, Shown, State, Tally, Vehicle};
+use super::state::{BLOCK, Chain, Choosing, Curb, Light, Occupied, Passage, Shown, State, Tally, Vehicle, Walker};
 use super::world::World;
 use bytemuck::Zeroable;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ struct Lane {
     passages: Vec<Passage>,
     choices: Vec<Choosing>,
     tally: Tally,
+    curbs: Vec<Curb>,
+    walkers: Vec<Walker>,
 }
 
 impl Lane {
@@ -42,6 +45,8 @@ impl Lane {
             passages: vec![Passage::zeroed(); world.network.movements.len()],
             choices: vec![Choosing::zeroed(); world.choices()],
             tally: Tally::zeroed(),
+            curbs: vec![Curb::zeroed(); world.walkways.all.len()],
+            walkers: vec![Walker::zeroed(); world.walkways.most],
         };
         world.start(lane.state());
         lane
@@ -56,6 +61,8 @@ impl Lane {
             passages: &mut self.passages,
             choices: &mut self.choices,
             tally: &mut self.tally,
+            curbs: &mut self.curbs,
+            walkers: &mut self.walkers,
         }
     }
 }

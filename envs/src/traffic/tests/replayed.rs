@@ -125,3 +125,26 @@ fn worlds_that_cannot_be_shown_have_no_page() {
         serde_json::from_str(r#"{"network": {"Single": {}}, "demand": {"Trips": {"entry_per_h": 100}}}"#).expect("one");
     assert!(traffic.replay().is_some());
 }
+
+#[test]
+fn pages_show_who_waits_on_foot() {
+    let (data, _, metrics) = page("crosswalks.ron", &["environment.Traffic.duration_s=600", "lanes=1"]);
+    is_true(&data, &metrics);
+    let (curbs, steps) = (&data["copies"][0]["curbs"], data["steps"].as_f64().expect("steps"));
+    let waited: f64 = curbs
+        .as_array()
+        .expect("crosswalks")
+        .iter()
+        .map(|curb| {
+            let (mut now, mut people, mut waited) = (0.0, 0.0, 0.0);
+            for change in numbers(curb).chunks_exact(2) {
+                waited += people * change[0];
+                (now, people) = (now + change[0], change[1]);
+            }
+            waited + people * (steps + 1.0 - now)
+        })
+        .sum();
+    let expected = metrics["pedestrian_wait_mean_s"] * metrics["pedestrians_created"];
+    assert!(waited > 0.0 && (waited - expected).abs() < 1e-6 * expected, "{waited} is not {expected}");
+    assert_eq!(data["crosswalks"].as_array().map(Vec::len), Some(8));
+}

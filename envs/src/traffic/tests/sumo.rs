@@ -149,8 +149,8 @@ fn everybody_drives_and_nobody_touches() {
 }
 
 fn lane_state(lane: &Lane) -> crate::traffic::state::Shown<'_> {
-    let Lane { vehicles, chains, lights, passages, choices, tally, .. } = lane;
-    crate::traffic::state::Shown { vehicles, chains, lights, passages, choices, tally }
+    let Lane { vehicles, chains, lights, passages, choices, tally, curbs, walkers, .. } = lane;
+    crate::traffic::state::Shown { vehicles, chains, lights, passages, choices, tally, curbs, walkers }
 }
 
 fn of_net(from: &str, to: &str) -> String {
@@ -299,6 +299,13 @@ fn vehicles_that_cannot_be() {
     assert_says(&of_trips("sigma=\"0\"", "length=\"-5\""), "vType[\"car\"].length: ", "above 0, found -5");
     assert_says(&of_trips("period=\"13\"", "period=\"exp(0.1)\""), ".period: ", "random periods are not read");
     assert_says(&of_trips("probability=\"0.02\"", "probability=\"2\""), ".probability: ", "up to 1, found 2");
+    let random = "begin=\"25200\" end=\"28800\" probability=\"0.02\"";
+    let endless = random.replace("28800", "1e300").replace("0.02", "1e-9");
+    assert_says(&of_trips(random, &endless), ".end: ", "last longer than 1000000000 s");
+    // At such times a second more is no later.
+    let late = random.replace("25200", "1e17").replace("28800", "100000000000000160").replace("0.02", "1e-9");
+    let trips = TRIPS.replacen(random, &late, 1);
+    routes("r.xml", &trips, &[], &network(), HOUR, None).unwrap_or_else(|error| panic!("{error}"));
     assert_says(&of_trips("vehsPerHour=\"300\" ", ""), "flow[\"west_east\"]: ", "expected `vehsPerHour`");
     assert_says(
         &of_trips("vehsPerHour=\"300\"", "vehsPerHour=\"2e9\""),

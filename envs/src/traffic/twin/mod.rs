@@ -423,6 +423,7 @@ impl Streets {
                 Cost::BusesBehindCars {} => {
                     return Err("`BusesBehindCars` has no WGSL twin (other costs have)".to_owned());
                 }
+                Cost::PedestriansWait {} => return Err("`PedestriansWait` has no WGSL twin".to_owned()),
             };
             let _ = writeln!(lines, "        rewards[{task}u * AGENTS + agent] = {paid};");
         }
