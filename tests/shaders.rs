@@ -59,6 +59,17 @@ fn shaders_of_training_runs_are_valid_with_every_method() {
 }
 
 #[test]
+fn shaders_of_vehicles_one_by_one_are_valid_by_every_law() {
+    for following in ["CityFlow", "Krauss(dawdling: 0.0)", "Idm()"] {
+        let following = format!("environment.Traffic.following={following}");
+        let sets = ["environment.Traffic.model=Micro", "environment.Traffic.precision=Single", &following];
+        let scenario = with(&file("traffic/grid_4x4_queue.ron"), &sets).scenario;
+        let shader = run(scenario, 1).sim().lane_shader().expect("its agents move together");
+        validate(&shader.unwrap_or_else(|error| panic!("{sets:?}: {error}")), &following);
+    }
+}
+
+#[test]
 fn every_composed_shader_is_valid() {
     let (mut valid, mut shaped) = (0, 0);
     for file in files() {
