@@ -213,7 +213,7 @@ fn by_time(folder: &Path, name: &str, day: &Day<'_>) -> Result<Vec<NonNegative>,
     let mut all = (0..MINUTES).step_by(apart as usize);
     if rows.is_empty() {
         flaws.add("", "has no row but its header", "a row for each part of the day");
-    } else if MINUTES % apart != 0 || !rows.iter().all(|row| row.0 % apart == 0) {
+    } else if !MINUTES.is_multiple_of(apart) || !rows.iter().all(|row| row.0.is_multiple_of(apart)) {
         flaws.add("", format!("its times do not divide the day into parts of {apart} min"), "times as 00:00, 00:15, …");
     } else if let Some(time) = all.find(|time| !rows.iter().any(|row| row.0 == *time)) {
         flaws.add("", format!("has no row for {}", clock(time)), &format!("its rows are {apart} min apart"));
