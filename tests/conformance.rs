@@ -131,10 +131,10 @@ fn the_seed_decides() {
 fn threads_change_nothing() {
     for file in files() {
         let of_threads = |threads: usize| {
-            let mut sim = motley_sim(small(&file, lanes(&file, 1757), 1), threads);
+            let mut sim = motley_sim(small(&file, lanes(&file, 517), 1), threads);
             let horizon = sim.spec().time_limit as usize + 1;
             let trajectory = rollout(&mut sim, horizon);
-            (trajectory, sim.snapshot(), iterations(&mut run(small(&file, lanes(&file, 1757), 2), threads)))
+            (trajectory, sim.snapshot(), iterations(&mut run(small(&file, lanes(&file, 517), 2), threads)))
         };
         let one = of_threads(1);
         assert!(one == of_threads(2), "{}: two threads", name(&file));
