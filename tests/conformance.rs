@@ -78,6 +78,14 @@ fn inside(name: &str, sim: &Sim, rollout: &Rollout) {
     let mut actions = (0..rollout.action.len()).map(|at| rollout.action.get(at));
     match spec.action {
         Space::Discrete(count) => assert!(actions.all(|action| action < count), "{name}: an action"),
+        Space::Masked(count) => {
+            assert!(actions.all(|action| action < count), "{name}: an action");
+            for features in rollout.features.chunks_exact(rollout.size) {
+                let mask = &features[rollout.size - count as usize..];
+                assert!(mask.iter().all(|free| [0.0, 1.0].contains(free)), "{name}: {mask:?} is no mask");
+                assert!(mask.contains(&1.0), "{name}: nothing can be chosen");
+            }
+        }
         Space::Real { .. } => assert!(actions.all(|bits| f32::from_bits(bits).is_finite()), "{name}: an action"),
     }
     if let Space::Real { size, low, high } = spec.observation {

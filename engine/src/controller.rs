@@ -39,10 +39,11 @@ pub fn only_for(environment: &dyn Environment, named: &str) -> Vec<Problem> {
 }
 
 /// Puts rules for the lanes of one environment on the list of plugins, each with an example of its fields in RON:
-/// `lane_controllers! { Traffic, |rule| LaneRule::new::<Streets>(rule); FixedTime: "(green_s: 30)"; }`.
+/// `lane_controllers! { Traffic, |rule| LaneRule::new::<Streets>(rule), Traffic::cannot_obey; FixedTime: "(green_s: 30)"; }`.
+/// The last function says why an environment's own settings leave no place for rules, if they do.
 #[macro_export]
 macro_rules! lane_controllers {
-    ($environment:ident, |$own:ident| $rule:expr; $($name:ident: $example:expr;)*) => {$(
+    ($environment:ident, |$own:ident| $rule:expr, $problems:expr; $($name:ident: $example:expr;)*) => {$(
         $crate::plugin!(Controller: $name, $example);
 
         #[typetag::serde]
@@ -54,7 +55,7 @@ macro_rules! lane_controllers {
 
             fn check(&self, environment: &dyn $crate::environment::Environment) -> Vec<$crate::problem::Problem> {
                 match $crate::controller::of::<$environment>(environment) {
-                    Some(_) => Vec::new(),
+                    Some(environment) => ($problems)(environment),
                     None => $crate::controller::only_for(environment, stringify!($environment)),
                 }
             }

@@ -17,7 +17,7 @@ pub fn columns(spec: &Spec, lanes: u64) -> u128 {
 pub fn trajectory(spec: &Spec, lanes: u64, horizon: u64, shaped: bool) -> u128 {
     let code = |count: u32| if count <= 256 { 1 } else { 4 };
     let seen = match spec.observation {
-        Space::Discrete(count) => code(count),
+        Space::Discrete(count) | Space::Masked(count) => code(count),
         Space::Real { size, .. } => 4 * u128::from(size),
     };
     let codes: u128 = seen + code(spec.action.codes());

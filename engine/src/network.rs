@@ -86,8 +86,8 @@ impl Mlp {
         if self.copies == 1 { rows.max(1) } else { 1 }
     }
 
-    /// The outputs `[rows, outputs]` for `input`, `[rows, inputs]`.
-    pub fn forward<'t>(&self, input: &[f32], trace: &'t mut Trace) -> &'t [f32] {
+    /// The outputs `[rows, outputs]` for `input`, `[rows, inputs]`. They may be changed: [`Mlp::backward`] does not read them.
+    pub fn forward<'t>(&self, input: &[f32], trace: &'t mut Trace) -> &'t mut [f32] {
         let rows = input.len() / self.inputs();
         trace.rows = rows;
         trace.layers.resize_with(self.sizes.len(), Vec::new);
@@ -110,7 +110,7 @@ impl Mlp {
                 activate(self.activation, to);
             }
         }
-        &trace.layers[self.sizes.len() - 1]
+        &mut trace.layers[self.sizes.len() - 1]
     }
 
     /// Adds to `gradient` the derivative of a loss by every weight, given that by every output, `[rows, outputs]`, of the

@@ -107,6 +107,8 @@ pub struct NetworkPolicy {
 pub enum Head {
     /// One logit for every action.
     Categorical,
+    /// The same, of actions that cannot all be chosen: see [`Space::Masked`].
+    Masked,
     /// The mean of a normal distribution, whose standard deviation does not depend on what is seen.
     Gaussian {
         /// Its logarithm.
@@ -127,7 +129,7 @@ impl NetworkPolicy {
     pub fn inputs(spec: &Spec, identities: bool) -> usize {
         let features = match spec.observation {
             Space::Real { size, .. } => size,
-            Space::Discrete(count) => count,
+            Space::Discrete(count) | Space::Masked(count) => count,
         };
         features as usize + if identities { spec.agents() as usize } else { 0 }
     }
@@ -135,31 +137,43 @@ impl NetworkPolicy {
     /// Words of noise that an agent's choice takes.
     pub fn draws(&self) -> usize {
         match self.head {
-            Head::Categorical => 1,
+            Head::Categorical | Head::Masked => 1,
             Head::Gaussian { .. } => 2,
         }
     }
 
-    /// The outputs for the agents of some whole lanes, `[rows, outputs]`, given their features `[rows, size]`.
+    /// The outputs for the agents of some whole lanes, `[rows, outputs]`, given their features `[rows, size]`. The logit of
+    /// an action that cannot be chosen is [`NEVER`].
     pub fn outputs<'w>(&self, features: &[f32], workspace: &'w mut Workspace) -> &'w [f32] {
         let Workspace { input, trace } = workspace;
-        if self.identities == 0 {
-            return self.net.forward(features, trace);
+        let size = self.net.inputs() - self.identities;
+        let seen = if self.identities == 0 {
+            features
+        } else {
+            input.clear();
+            for (row, features) in features.chunks_exact(size).enumerate() {
+                input.extend_from_slice(features);
+                let me = row % self.identities;
+                input.extend((0..self.identities).map(|agent| f32::from(u8::from(agent == me))));
+            }
+            input
+        };
+        let outputs = self.net.forward(seen, trace);
+        if self.head == Head::Masked {
+            let count = self.net.outputs();
+            for (logits, features) in outputs.chunks_exact_mut(count).zip(features.chunks_exact(size)) {
+                let masked = logits.iter_mut().zip(&features[size - count..]).filter(|(_, free)| **free == 0.0);
+                masked.for_each(|(logit, _)| *logit = NEVER);
+            }
         }
-        input.clear();
-        for (row, features) in features.chunks_exact(self.net.inputs() - self.identities).enumerate() {
-            input.extend_from_slice(features);
-            let me = row % self.identities;
-            input.extend((0..self.identities).map(|agent| f32::from(u8::from(agent == me))));
-        }
-        self.net.forward(input, trace)
+        outputs
     }
 
     /// Chooses for the agents of a lane, given `draws` words for each.
     pub fn act(&self, features: &[f32], words: &[u32], workspace: &mut Workspace, action: &mut [u32]) {
         let outputs = self.outputs(features, workspace);
         match self.head {
-            Head::Categorical => {
+            Head::Categorical | Head::Masked => {
                 for ((action, logits), word) in
                     action.iter_mut().zip(outputs.chunks_exact(self.net.outputs())).zip(words)
                 {
@@ -176,19 +190,25 @@ impl NetworkPolicy {
     }
 }
 
+/// The logit of an action that cannot be chosen: its chance is zero, and so is the derivative by anything.
+pub const NEVER: f32 = -1e30;
+
 /// The action that a word picks: the first whose share of the chances, summed up, is above the word's.
 fn pick(logits: &[f32], word: u32) -> u32 {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weight = |logit: &f32| exp((logit - top).max(-80.0));
-    let total: f32 = logits.iter().map(weight).sum();
+    let weight = |logit: f32| if logit == NEVER { 0.0 } else { exp((logit - top).max(-80.0)) };
+    let total: f32 = logits.iter().map(|&logit| weight(logit)).sum();
     let mut left = (f64::from(word) / 4_294_967_296.0 * f64::from(total)) as f32;
-    for (action, logit) in logits.iter().enumerate() {
+    let mut last = 0;
+    for (action, &logit) in (0..).zip(logits) {
         left -= weight(logit);
         if left < 0.0 {
-            return action as u32;
+            return action;
         }
+        // Rounding can leave a little.
+        last = if logit == NEVER { last } else { action };
     }
-    logits.len() as u32 - 1
+    last
 }
 
 /// A softmax policy on a table, `[steps, groups, observations, actions]`.
@@ -386,6 +406,16 @@ fn choose(table: &[u32], per_cell: usize, offset: &[u32], state: &[u32], words: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_chosen_never_is() {
+        for logits in [[NEVER, 0.3, NEVER, 0.1], [NEVER, NEVER, -70.0, NEVER], [50.0, NEVER, 1.0, NEVER]] {
+            for word in [0, 1, 1 << 31, u32::MAX - 1, u32::MAX] {
+                assert_ne!(logits[pick(&logits, word) as usize], NEVER, "{logits:?} {word}");
+            }
+        }
+        assert_eq!([0, u32::MAX].map(|word| pick(&[NEVER, 0.3, NEVER, 0.1], word)), [1, 3]);
+    }
 
     #[test]
     fn every_way_of_choosing_agrees() {

@@ -142,7 +142,7 @@ impl Rollout {
         let limit = u64::from(spec.time_limit);
         let episodes = ((first_step + horizon as u64) / limit - first_step / limit) as usize;
         let (observations, size) = match spec.observation {
-            Space::Discrete(count) => (count, 0),
+            Space::Discrete(count) | Space::Masked(count) => (count, 0),
             Space::Real { size, .. } => (0, size as usize),
         };
         let codes = |len: usize| Codes::new(observations, if size == 0 { len } else { 0 });

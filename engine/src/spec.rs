@@ -16,6 +16,10 @@ pub struct GroupSpec {
 pub enum Space {
     /// `0..n`.
     Discrete(u32),
+    /// `0..n` again, of actions that cannot all be chosen at all times: the last `n` numbers of what an agent sees are 1 for
+    /// those that can be, one at least, and 0 for the others. A network chooses among those; from others, who may name any, the
+    /// environment must take what cannot be chosen for something else.
+    Masked(u32),
     /// Numbers within bounds. An action is a single one.
     Real {
         /// How many there are.
@@ -31,7 +35,7 @@ impl Space {
     /// How many values a table can tell apart: of numbers it sees nothing, which is a single value.
     pub fn count(self) -> u32 {
         match self {
-            Space::Discrete(count) => count,
+            Space::Discrete(count) | Space::Masked(count) => count,
             Space::Real { .. } => 1,
         }
     }
@@ -43,7 +47,7 @@ impl Space {
 
     /// Whether the values can be counted.
     pub fn is_discrete(self) -> bool {
-        matches!(self, Space::Discrete(_))
+        matches!(self, Space::Discrete(_) | Space::Masked(_))
     }
 }
 

@@ -24,8 +24,16 @@ const ACTIONS: u32 = 4;
 /// Agents see random numbers and are paid what they do.
 #[derive(Debug, Serialize, Deserialize)]
 struct Echo {
-    /// Whether an action is a number.
-    real: bool,
+    acts: Acts,
+}
+
+/// What an action is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Acts {
+    Number,
+    OneOfFour,
+    /// Only those can be chosen whose number among the last four that are seen is 1.
+    OneOfSome,
 }
 
 #[typetag::serde]
@@ -35,19 +43,23 @@ impl Environment for Echo {
             groups: vec![GroupSpec { name: "all".to_owned(), agents: AGENTS as u32 }],
             tasks: vec![TaskSpec { name: "echo".to_owned(), reward: (-9.0, 9.0) }],
             observation: Space::Real { size: SIZE as u32, low: -1.0, high: 1.0 },
-            action: if self.real { Space::Real { size: 1, low: -9.0, high: 9.0 } } else { Space::Discrete(ACTIONS) },
+            action: match self.acts {
+                Acts::Number => Space::Real { size: 1, low: -9.0, high: 9.0 },
+                Acts::OneOfFour => Space::Discrete(ACTIONS),
+                Acts::OneOfSome => Space::Masked(ACTIONS),
+            },
             time_limit: 6,
             terminal: Vec::new(),
         }
     }
 
     fn build(&self, sim: &mut Builder) {
-        sim.lanes_of(Echoes { real: self.real });
+        sim.lanes_of(Echoes { acts: self.acts });
     }
 }
 
 struct Echoes {
-    real: bool,
+    acts: Acts,
 }
 
 /// Between -1 and 1, in as many digits as an `f32` has.
@@ -71,7 +83,12 @@ impl LaneDynamics for Echoes {
     }
 
     fn start(&self, at: At<'_>, (sights,): View<'_, Self>) {
-        sights.iter_mut().zip(at.words).for_each(|(sight, word)| sight.0 = number(*word));
+        for (index, (sight, word)) in sights.iter_mut().zip(at.words).enumerate() {
+            let behind = index % SIZE + ACTIONS as usize;
+            let masks = self.acts == Acts::OneOfSome && behind >= SIZE;
+            // The last can always be chosen.
+            sight.0 = if masks { f32::from(u8::from(*word >> 31 == 1 || behind == SIZE + 3)) } else { number(*word) };
+        }
     }
 
     fn observe(&self, _: At<'_>, (sights,): Shared<'_, Self>, features: &mut [f32]) {
@@ -80,7 +97,7 @@ impl LaneDynamics for Echoes {
 
     fn step(&self, at: At<'_>, action: &[u32], state: View<'_, Self>, reward: &mut [f32]) {
         for (reward, action) in reward.iter_mut().zip(action) {
-            *reward = if self.real { f32::from_bits(*action) } else { *action as f32 };
+            *reward = if self.acts == Acts::Number { f32::from_bits(*action) } else { *action as f32 };
         }
         self.start(at, state);
     }
@@ -89,7 +106,10 @@ impl LaneDynamics for Echoes {
         let source = format!(
             "fn look(at: At) {{
                 for (var i = at.thread; i < SIGHTS; i += WIDTH) {{
-                    sights[i] = f32(word(i) >> 8u) / 8388608.0 - 1.0;
+                    let behind = i % FEATURES + {ACTIONS}u;
+                    let free = word(i) >> 31u == 1u || behind == FEATURES + 3u;
+                    let number = f32(word(i) >> 8u) / 8388608.0 - 1.0;
+                    sights[i] = select(number, f32(free), {} && behind >= FEATURES);
                 }}
             }}
             fn start(at: At) {{ look(at); }}
@@ -104,7 +124,8 @@ impl LaneDynamics for Echoes {
                 }}
                 look(at);
             }}",
-            if self.real { "bitcast<f32>" } else { "f32" }
+            self.acts == Acts::OneOfSome,
+            if self.acts == Acts::Number { "bitcast<f32>" } else { "f32" }
         );
         let columns = vec![LaneColumn { name: "sights", row: device_row!(Sight: 0), home: Home::Workgroup }];
         let (source, tables) = (source.into(), Vec::new());
@@ -112,9 +133,9 @@ impl LaneDynamics for Echoes {
     }
 }
 
-fn sim(real: bool, policy: &NetworkPolicy, device: Option<&Device>) -> Sim {
+fn sim(acts: Acts, policy: &NetworkPolicy, device: Option<&Device>) -> Sim {
     let setup = Setup { lanes: 40, seed: 9, phase: Phase::Training, threads: 2, device };
-    let mut sim = Sim::new(&Echo { real }, Vec::new(), setup).expect("it fits");
+    let mut sim = Sim::new(&Echo { acts }, Vec::new(), setup).expect("it fits");
     assert!(sim.set_parametric(PolicyRef::Network(policy)));
     sim
 }
@@ -142,7 +163,7 @@ fn outputs_are_those_of_the_processor() {
     // With hardly any deviation an action is an output; with much, mostly noise.
     for log_deviation in [-30.0, 0.0] {
         for policy in nets(1, Head::Gaussian { log_deviation }) {
-            let (mut host, mut there) = (sim(true, &policy, None), sim(true, &policy, Some(&device)));
+            let (mut host, mut there) = (sim(Acts::Number, &policy, None), sim(Acts::Number, &policy, Some(&device)));
             let horizon = 15;
             let (mine, theirs) =
                 (host.rollout(horizon).expect("no device"), there.rollout(horizon).expect("the device is well"));
@@ -160,15 +181,20 @@ fn outputs_are_those_of_the_processor() {
 #[test]
 fn actions_are_the_same_where_no_draw_is_near_a_threshold() {
     let Some(device) = open() else { return };
-    for policy in nets(ACTIONS as usize, Head::Categorical) {
-        let (mut host, mut there) = (sim(false, &policy, None), sim(false, &policy, Some(&device)));
+    let of = |head| nets(ACTIONS as usize, head).into_iter();
+    for policy in of(Head::Categorical).chain(of(Head::Masked)) {
+        let acts = if policy.head == Head::Masked { Acts::OneOfSome } else { Acts::OneOfFour };
+        let (mut host, mut there) = (sim(acts, &policy, None), sim(acts, &policy, Some(&device)));
         let (mine, theirs) = (host.rollout(20).expect("no device"), there.rollout(20).expect("the device is well"));
         let mut workspace = Workspace::default();
         let logits = policy.outputs(&mine.features, &mut workspace);
         let keys = isonomy_engine::Keys::new(9, Phase::Training);
         let (mut apart, mut kinds) = (0, [0; ACTIONS as usize]);
         for index in 0..mine.action.len() {
-            kinds[mine.action.get(index) as usize] += 1;
+            let action = mine.action.get(index) as usize;
+            kinds[action] += 1;
+            let free = |action: usize| mine.features[index * SIZE + SIZE - ACTIONS as usize + action] == 1.0;
+            assert!(acts == Acts::OneOfFour || free(action), "{:?}: {index}", policy.net.sizes);
             if mine.action.get(index) == theirs.action.get(index) {
                 continue;
             }
@@ -195,7 +221,7 @@ fn two_runs_on_a_device_give_the_same_bits() {
     let Some(device) = open() else { return };
     for policy in nets(1, Head::Gaussian { log_deviation: -1.0 }) {
         let run = || {
-            let mut sim = sim(true, &policy, Some(&device));
+            let mut sim = sim(Acts::Number, &policy, Some(&device));
             (sim.rollout(13).expect("the device is well"), sim.hash())
         };
         assert_eq!(run(), run());

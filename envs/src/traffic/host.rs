@@ -41,7 +41,7 @@ impl Streets {
         let sizes = Sizes::of(&world);
         let features = match traffic.observation.space(&sizes, 0) {
             isonomy_engine::spec::Space::Real { size, .. } => size as usize,
-            isonomy_engine::spec::Space::Discrete(_) => 1,
+            _ => 1,
         };
         Streets {
             changes: Changes {

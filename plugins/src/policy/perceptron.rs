@@ -11,7 +11,8 @@ use std::num::NonZeroU32;
 /// each is to have one of its own.
 ///
 /// Discrete actions: `π(a | x) = softmax(f(x))_a`. Numbers: `a ~ Normal(f(x), σ²)`, where σ is one number that is learned
-/// beside the weights; what falls outside the bounds is clamped by the environment. At first outputs are near zero (the
+/// beside the weights; what falls outside the bounds is clamped by the environment.
+/// Where an environment says which actions can be chosen, the others have a chance of zero. At first outputs are near zero (the
 /// last layer's weights are a hundredth of the others'), so all actions are about equally likely.
 /// Groups share the weights: agents in the same situation are treated alike. `identities` lets the network tell the agents of a
 /// lane apart; with `separate` every agent of a lane learns weights of its own, from its own part of a rollout. Schulman et al. 2017 (arXiv 1707.06347); sharing as in Yu et al. 2022 (arXiv 2103.01955).
@@ -62,6 +63,7 @@ impl Policy for Perceptron {
     fn initial(&self, spec: &Spec, seed: u64) -> ParametricPolicy {
         let head = match spec.action {
             Space::Discrete(_) => Head::Categorical,
+            Space::Masked(_) => Head::Masked,
             Space::Real { .. } => Head::Gaussian { log_deviation: self.deviation.get().ln() as f32 },
         };
         ParametricPolicy::Network(NetworkPolicy {

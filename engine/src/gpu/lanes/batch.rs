@@ -265,7 +265,7 @@ impl LaneBatch {
             LaneActor::Rule { .. } => vec![0],
             LaneActor::Network(policy) => {
                 let deviation = match policy.head {
-                    Head::Categorical => 0.0,
+                    Head::Categorical | Head::Masked => 0.0,
                     Head::Gaussian { log_deviation } => f64::from(log_deviation).exp() as f32,
                 };
                 policy.net.weights.iter().chain([&deviation]).map(|weight| weight.to_bits()).collect()

@@ -183,6 +183,7 @@ fn network(policy: &NetworkPolicy) -> String {
         let _ = writeln!(shader, "const {name} = {value}u;");
     }
     let _ = writeln!(shader, "const NETWORK_TANH = {};", policy.net.activation == Activation::Tanh);
+    let _ = writeln!(shader, "const NETWORK_MASKED = {};", policy.head == Head::Masked);
     let _ = writeln!(shader, "const NETWORK_NORMAL = {};", matches!(policy.head, Head::Gaussian { .. }));
     shader.push_str(include_str!("network.wgsl"));
     shader.push_str("fn run_network(agent: u32) {\n    own_weights = agent % NETWORK_COPIES * (NETWORK_WEIGHTS / NETWORK_COPIES);\n");

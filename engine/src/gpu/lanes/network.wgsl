@@ -57,6 +57,17 @@ fn layer(at: u32, inputs: u32, outputs: u32) {
     }
 }
 
+// The logit of an action that cannot be chosen.
+const NETWORK_NEVER = -1e30;
+
+fn mask_actions(agent: u32) {
+    for (var action = 0u; action < NETWORK_OUTPUTS && NETWORK_MASKED; action++) {
+        if seen(agent, FEATURES - NETWORK_OUTPUTS + action) == 0.0 {
+            next_units[action] = NETWORK_NEVER;
+        }
+    }
+}
+
 // The action that a word picks: the first whose share of the chances, summed up, is above the word's.
 fn pick_action(word: u32) -> u32 {
     var top = next_units[0];
@@ -64,8 +75,11 @@ fn pick_action(word: u32) -> u32 {
         top = max(top, next_units[action]);
     }
     var total = 0.0;
+    var last = 0u;
     for (var action = 0u; action < NETWORK_OUTPUTS; action++) {
-        next_units[action] = exact_exp(max(next_units[action] - top, -80.0));
+        let never = next_units[action] == NETWORK_NEVER;
+        last = select(action, last, never);
+        next_units[action] = select(exact_exp(max(next_units[action] - top, -80.0)), 0.0, never);
         total += next_units[action];
     }
     var left = f32(word) * 2.3283064365386963e-10 * total;
@@ -75,7 +89,8 @@ fn pick_action(word: u32) -> u32 {
             return action;
         }
     }
-    return NETWORK_OUTPUTS - 1u;
+    // Rounding can leave a little.
+    return last;
 }
 
 fn choose_actions(at: At, stream: vec2<u32>, clock: u32) {
@@ -87,6 +102,7 @@ fn choose_actions(at: At, stream: vec2<u32>, clock: u32) {
             let deviation = bitcast<f32>(policy_table[NETWORK_WEIGHTS]);
             actions[agent] = bitcast<u32>(next_units[0] + deviation * normal(word(2u * agent), word(2u * agent + 1u)));
         } else {
+            mask_actions(agent);
             actions[agent] = pick_action(word(agent));
         }
     }

@@ -44,7 +44,7 @@ fn closed() -> Probability {
 pub struct CleanestHours {}
 
 lane_controllers! {
-    DataCenters, |rule| LaneRule::new::<Centers>(rule);
+    DataCenters, |rule| LaneRule::new::<Centers>(rule), |_: &DataCenters| Vec::new();
     RunEverything: "()";
     CarbonThreshold: "(share: 0.4)";
     CleanestHours: "()";

@@ -388,7 +388,7 @@ pub struct MirrorDescent {
 }
 
 lane_controllers! {
-    LoadBalancing, |rule| LaneRule::new::<Regions>(rule);
+    LoadBalancing, |rule| LaneRule::new::<Regions>(rule), |_: &LoadBalancing| Vec::new();
     FairHours: "(mu: 0.1)";
     MirrorDescent: "(mu: 0.1, rate: 0.05)";
 }

@@ -14,7 +14,7 @@ pub(crate) struct Choice {
 /// The choice of `action` by `outputs`.
 pub(crate) fn choice(head: Head, outputs: &[f32], action: u32) -> Choice {
     match head {
-        Head::Categorical => {
+        Head::Categorical | Head::Masked => {
             let normalizer = log_sum(outputs);
             let entropy = -outputs.iter().map(|logit| (logit - normalizer).exp() * (logit - normalizer)).sum::<f32>();
             Choice { log: outputs[action as usize] - normalizer, entropy }
@@ -36,7 +36,7 @@ pub(crate) fn slope(
     slope: &mut [f32],
 ) -> f32 {
     match head {
-        Head::Categorical => {
+        Head::Categorical | Head::Masked => {
             let normalizer = log_sum(outputs);
             let entropy = choice(head, outputs, action).entropy;
             for (index, (slope, logit)) in slope.iter_mut().zip(outputs).enumerate() {
@@ -66,11 +66,13 @@ fn log_sum(logits: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isonomy_engine::policy::NEVER;
 
     #[test]
     fn slopes_are_those_of_finite_differences() {
         let heads = [
             (Head::Categorical, vec![0.3, -1.2, 0.8], 2),
+            (Head::Masked, vec![NEVER, 0.3, NEVER, 0.8], 3),
             (Head::Gaussian { log_deviation: -0.4 }, vec![0.7], 1.1_f32.to_bits()),
         ];
         for (head, outputs, action) in heads {
