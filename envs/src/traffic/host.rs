@@ -1,12 +1,12 @@
 //! The environment as the engine hosts it: a lane of the batch is a copy of the network, a step is a decision.
 
 use super::Traffic;
+use super::action::{Actions, Requests};
 use super::cost::Cost;
 use super::metrics::Summary;
 use super::observation::{Observation, Sizes};
 use super::pedestrians;
 use super::reward::Payment;
-use super::signal::Changes;
 use super::state::{BLOCK, Chain, Choosing, Curb, Light, Occupied, Passage, Shown, State, Tally, Vehicle, Walker};
 use super::world::World;
 use bytemuck::Zeroable;
@@ -23,7 +23,7 @@ columns! {
 /// The network and what is asked of it.
 pub struct Streets {
     pub(super) world: Arc<World>,
-    pub(super) changes: Changes,
+    pub(super) requests: Requests,
     pub(super) own_tables: bool,
     /// Crossings by the number of their agent.
     pub(super) agents: Vec<u32>,
@@ -39,20 +39,13 @@ pub struct Streets {
 impl Streets {
     pub(super) fn new(traffic: &Traffic, world: Arc<World>) -> Self {
         let sizes = Sizes::of(&world);
-        let features = match traffic.observation.space(&sizes, 0) {
-            isonomy_engine::spec::Space::Real { size, .. } => size as usize,
-            _ => 1,
-        };
+        let requests = Requests::new(traffic.actions.clone(), traffic.changes(), traffic.masks, &world, sizes.greens());
         Streets {
-            changes: Changes {
-                clearance_s: traffic.clearance_s.get(),
-                min_green_s: traffic.min_green_s.get(),
-                max_green_s: traffic.max_green_s.map(|most| most.get()),
-            },
             own_tables: traffic.own_tables,
-            agents: world.network.controlled().map(|crossing| crossing as u32).collect(),
+            agents: requests.agents(),
+            features: traffic.observation.features(&sizes) + requests.features(sizes.greens()),
+            requests,
             sizes,
-            features,
             observation: traffic.observation,
             rewards: traffic.rewards.clone(),
             costs: traffic.costs.clone(),
@@ -111,14 +104,25 @@ impl LaneDynamics for Streets {
         self.world.start(State { vehicles, chains, occupied, lights, passages, choices, tally, curbs, walkers });
         if self.own_tables {
             self.world.follow_tables(lights);
+        } else {
+            self.requests.start(lights);
         }
         before.fill(Before(0.0));
     }
 
     fn observe(&self, _: At<'_>, state: Shared<'_, Self>, features: &mut [f32]) {
         let shown = self.shown(state);
-        for (&crossing, features) in self.agents.iter().zip(features.chunks_exact_mut(self.features)) {
-            self.observation.write(&self.world, shown, &self.sizes, crossing as usize, features);
+        for (agent, features) in features.chunks_exact_mut(self.features).enumerate() {
+            let crossing = self.agents[agent] as usize;
+            let (seen, more) = features.split_at_mut(self.observation.features(&self.sizes));
+            self.observation.write(&self.world, shown, &self.sizes, crossing, seen);
+            if self.requests.masked > 0 {
+                self.requests.mask(&self.world, shown, crossing, more);
+            } else if !more.is_empty() {
+                // Which of its crossing's greens it is.
+                more.fill(0.0);
+                more[self.agents[..agent].iter().rev().take_while(|&&of| of as usize == crossing).count()] = 1.0;
+            }
         }
     }
 
@@ -202,17 +206,21 @@ impl Streets {
         tally.noise = at.words.first().copied().unwrap_or(0);
         let mut state = State { vehicles, chains, occupied, lights, passages, choices, tally, curbs, walkers };
         world.decide_anew(&mut state);
-        for _ in 0..world.decision_steps {
+        for made in 0..world.decision_steps {
             if !self.own_tables {
-                self.change_lights(action, &mut state);
+                self.change_lights(action, made, &mut state);
             }
             world.step(&mut state);
             world.walk(&mut state);
             watch(state.shown());
             world.turn_lights(state.lights, self.own_tables);
         }
-        for (&crossing, &action) in self.agents.iter().zip(action) {
-            world.note_choice(state.choices, crossing as usize, action);
+        for (crossing, agents) in &self.requests.crossings {
+            let green = match self.requests.actions {
+                Actions::Green => action[agents.start],
+                _ => state.lights[*crossing as usize].green,
+            };
+            world.note_choice(state.choices, *crossing as usize, green);
         }
         let before: &mut [f64] = bytemuck::cast_slice_mut(before);
         let agents = self.agents.len();
@@ -226,11 +234,17 @@ impl Streets {
         }
     }
 
-    fn change_lights(&self, action: &[u32], state: &mut State<'_>) {
-        for (&crossing, &action) in self.agents.iter().zip(action) {
-            let green = self.changes.allowed(&self.world, state.shown(), crossing as usize, action);
-            let this = &self.world.network.crossings[crossing as usize];
-            self.changes.ask(&mut state.lights[crossing as usize], this, green, self.world.clock.step_s);
+    fn change_lights(&self, action: &[u32], made: u32, state: &mut State<'_>) {
+        let (world, requests, step_s) = (&*self.world, &self.requests, self.world.clock.step_s);
+        for (crossing, agents) in &requests.crossings {
+            let crossing = *crossing as usize;
+            let this = &world.network.crossings[crossing];
+            let (codes, greens) = (&action[agents.clone()], this.greens.len() as u32);
+            let wanted = requests.wanted(world, &mut state.lights[crossing], greens, codes, made);
+            let green = requests.changes.allowed(world, state.shown(), crossing, wanted);
+            let light = &mut state.lights[crossing];
+            requests.changes.ask(light, this, green, step_s);
+            requests.count_down(light, green != wanted, step_s);
         }
     }
 }

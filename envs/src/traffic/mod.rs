@@ -14,9 +14,10 @@
 //! | `Walker`   | people        | when somebody on foot came and when he crossed                       |
 //!
 //! Agents are the crossings whose light obeys a controller, a decision is a step of the environment, an action is one of
-//! the crossing's greens (a number too large means the last one). `network/` knows the roads, `micro.rs` moves the vehicles
-//! as CityFlow does, `signal.rs` changes the lights, `controller/` holds the rules that users run today.
+//! the crossing's greens, or what else `actions` says. `network/` knows the roads, `micro.rs` moves the vehicles as CityFlow
+//! does, `action.rs` makes requests of actions, `signal.rs` changes the lights, `controller/` holds the rules that users run today.
 
+pub mod action;
 pub mod controller;
 pub mod cost;
 pub mod following;
@@ -45,6 +46,7 @@ pub use source::{Demand, Roads};
 
 use source::Additional;
 
+use action::{Actions, Requests};
 use cost::Cost;
 use following::Law;
 use isonomy_engine::environment::Environment;
@@ -53,7 +55,7 @@ use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::{NonNegative, Positive};
 use isonomy_engine::replay::Replay;
 use isonomy_engine::sim::Builder;
-use isonomy_engine::spec::{GroupSpec, Space, Spec};
+use isonomy_engine::spec::{GroupSpec, Spec};
 use network::demand::{Class, Clock};
 use observation::{Observation, Sizes};
 use pedestrians::Pedestrians;
@@ -62,6 +64,7 @@ use queue::Model;
 use reward::Payment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use signal::{Changes, Greens, Signals};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use world::World;
@@ -89,21 +92,37 @@ pub struct Traffic {
     /// Length of a step of the simulation; 1 if not given.
     #[serde(default = "second")]
     pub step_s: Positive,
-    /// Time between decisions; 10 if not given.
-    #[serde(default = "ten")]
-    pub decision_s: Positive,
+    /// Time between decisions; that of `signals`, 10 or 5 or 15, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision_s: Option<Positive>,
     /// Seed of the demand: of a grid's vehicles, and of CityFlow's choice of start lanes.
     #[serde(default)]
     pub seed: u32,
-    /// Time between two greens, in which only movements that are always free may go; 5 if not given.
-    #[serde(default = "five")]
-    pub clearance_s: NonNegative,
-    /// Shortest green; requests to end it earlier are ignored. 0 if not given.
-    #[serde(default = "nothing")]
-    pub min_green_s: NonNegative,
+    /// How lights change, as a published environment does it; as in LibSignal if not given. `decision_s` above and the four
+    /// fields that follow replace what it says.
+    #[serde(default)]
+    pub signals: Signals,
+    /// Time between two greens, first, in which only what both of them free goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yellow_s: Option<NonNegative>,
+    /// Time between two greens, behind yellow, in which only movements that are always free may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clearance_s: Option<NonNegative>,
+    /// Shortest green; requests to end it earlier are ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_green_s: Option<NonNegative>,
+    /// The greens that lights have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub greens: Option<Greens>,
     /// Longest green while another is wanted: then the next wanted one follows, whatever is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_green_s: Option<Positive>,
+    /// What a crossing decides: the green that it shows if not given.
+    #[serde(default)]
+    pub actions: Actions,
+    /// Whether networks are told which actions begin to be obeyed at once, and choose among these only.
+    #[serde(default)]
+    pub masks: bool,
     /// Lights follow the tables of the network, and actions mean nothing.
     #[serde(default)]
     pub own_tables: bool,
@@ -158,18 +177,6 @@ fn second() -> Positive {
     amount(1.0)
 }
 
-fn ten() -> Positive {
-    amount(10.0)
-}
-
-fn five() -> NonNegative {
-    NonNegative::new(5.0).expect("a constant, 0 or above")
-}
-
-fn nothing() -> NonNegative {
-    NonNegative::new(0.0).expect("a constant, 0 or above")
-}
-
 fn fair() -> Vec<Payment> {
     vec![Payment::fair()]
 }
@@ -178,8 +185,35 @@ fn fair() -> Vec<Payment> {
 const MOST_STEPS: f64 = 1e7;
 
 impl Traffic {
+    /// Time between decisions.
+    fn decision_s(&self) -> f64 {
+        self.decision_s.map_or(self.signals.decision_s(), |time| time.get())
+    }
+
+    /// How lights change.
+    fn changes(&self) -> Changes {
+        let changes = self.signals.changes();
+        let or = |own: Option<NonNegative>, time_s: f64| own.map_or(time_s, |own| own.get());
+        Changes {
+            yellow_s: or(self.yellow_s, changes.yellow_s),
+            clearance_s: or(self.clearance_s, changes.clearance_s),
+            min_green_s: or(self.min_green_s, changes.min_green_s),
+            max_green_s: self.max_green_s.map(|most| most.get()),
+            forgets: changes.forgets,
+        }
+    }
+
+    /// Why no rule can act here, if it is so: rules name greens.
+    fn cannot_obey(&self) -> Vec<Problem> {
+        if self.actions == Actions::Green {
+            return Vec::new();
+        }
+        let message = "rules for lights name greens, and `actions` of this environment are others";
+        vec![Problem::at("", message).help("leave out `actions`, or let a `policy` act")]
+    }
+
     fn decision_steps(&self) -> u32 {
-        (self.decision_s.get() / self.step_s.get()).round().clamp(1.0, MOST_STEPS) as u32
+        (self.decision_s() / self.step_s.get()).round().clamp(1.0, MOST_STEPS) as u32
     }
 
     fn decisions(&self) -> u32 {
@@ -202,6 +236,8 @@ impl Traffic {
             let roads = self.network.read(&additional)?;
             let begin_s = self.begin_s.map(|begin| begin.get());
             let demand = self.demand.read(&self.network, &roads, &additional, clock, begin_s)?;
+            let roads = roads.with_greens(self.greens.unwrap_or(self.signals.greens()));
+            let roads = if self.changes().yellow_s > 0.0 { roads.showing_yellow() } else { roads };
             let world = World::following(roads, demand, clock, self.following).moved_by(self.model);
             let world = world.computed_in(self.precision).deciding_every(self.decision_steps());
             let world = match &self.pedestrians {
@@ -222,22 +258,25 @@ impl Environment for Traffic {
         let world = self.world().map_or(&empty, |world| &**world);
         let sizes = Sizes::of(world);
         let vehicles = world.demand.departures.len();
-        let agents: Vec<&str> =
-            world.network.controlled().map(|crossing| world.network.crossings[crossing].name.as_str()).collect();
         let episode_s = self.duration_s.get();
         let most_persons = world.demand.kinds.iter().map(|kind| kind.persons).fold(0.0, f64::max);
         let persons = vehicles.max(1) as f64 * most_persons + world.walkways.most as f64;
         let rewards = self.rewards.iter().map(|payment| payment.task(vehicles, persons, episode_s));
         let costs = self.costs.iter().map(|cost| cost.task(&sizes, episode_s));
+        let requests = Requests::new(self.actions.clone(), self.changes(), self.masks, world, sizes.greens());
+        let group = |name: &str, agents: usize| GroupSpec { name: name.to_owned(), agents: agents as u32 };
+        let name = |crossing: u32| world.network.crossings[crossing as usize].name.as_str();
         let groups = match self.groups {
-            Groups::Crossings => agents.iter().map(|&name| GroupSpec { name: name.to_owned(), agents: 1 }).collect(),
-            Groups::Network => vec![GroupSpec { name: "network".to_owned(), agents: agents.len() as u32 }],
+            Groups::Crossings => {
+                requests.crossings.iter().map(|(crossing, agents)| group(name(*crossing), agents.len())).collect()
+            }
+            Groups::Network => vec![group("network", requests.agents().len())],
         };
         Spec {
             groups,
             tasks: rewards.chain(costs).collect(),
-            observation: self.observation.space(&sizes, vehicles),
-            action: Space::Discrete(sizes.greens().max(1) as u32),
+            observation: self.observation.space(&sizes, vehicles, requests.features(sizes.greens())),
+            action: self.actions.space(sizes.greens(), self.masks),
             time_limit: self.decisions(),
             terminal: Vec::new(),
         }
@@ -280,7 +319,16 @@ impl Environment for Traffic {
             let problem = Problem::at(format!("costs[{index}]"), "there are no pedestrians");
             problems.push(problem.help("say how many come: `pedestrians: (per_h: 60)`"));
         }
-        let ratio = self.decision_s.get() / self.step_s.get();
+        if let Ok(world) = self.world() {
+            let greens = Sizes::of(world).greens();
+            problems.extend(self.actions.check(&self.changes(), self.masks, greens, self.decision_s()));
+        }
+        let changes = self.changes();
+        if changes.max_green_s.is_some_and(|most| most < changes.min_green_s) {
+            let message = format!("shorter than the shortest green, {} s", changes.min_green_s);
+            problems.push(Problem::at("max_green_s", message).help("use a longer one or a shorter `min_green_s`"));
+        }
+        let ratio = self.decision_s() / self.step_s.get();
         if ratio < 1.0 || (ratio - ratio.round()).abs() > 1e-9 {
             let help = format!("give a multiple of `step_s`, {} s", self.step_s.get());
             problems.push(Problem::at("decision_s", "a decision must take whole steps").help(help));

@@ -109,7 +109,8 @@ impl Pen<'_> {
 }
 
 impl Observation {
-    pub(super) fn space(self, sizes: &Sizes, vehicles: usize) -> Space {
+    /// How many numbers a crossing sees.
+    pub(super) fn features(self, sizes: &Sizes) -> usize {
         let Sizes { movements, incoming, outgoing, greens, seen, .. } = *sizes;
         let size = match self {
             Observation::Fair => movements * 5 + greens + 2,
@@ -121,9 +122,14 @@ impl Observation {
             Observation::WaveAndWait => incoming * 2,
             Observation::SumoRl => greens + 1 + incoming * 2,
         };
+        size.max(1) + 2 * seen
+    }
+
+    /// The same with `more` numbers, which are 0 or 1, and their bounds.
+    pub(super) fn space(self, sizes: &Sizes, vehicles: usize, more: usize) -> Space {
         // Nothing that is counted exceeds the vehicles there are; what grows with time is cut off.
         let most = (vehicles as f32).max(MOST as f32);
-        Space::Real { size: (size.max(1) + 2 * seen) as u32, low: -most, high: most }
+        Space::Real { size: (self.features(sizes) + more) as u32, low: -most, high: most }
     }
 
     /// Writes what one crossing sees.

@@ -194,7 +194,7 @@ fn film(streets: &Streets, episode: &Episode, path_of: &BTreeMap<u32, u32>) -> C
     let at = |elapsed, words| At { lane: episode.lane, episode: episode.number, elapsed, words };
     streets.start(at(0, &episode.start_words), columns.view());
     let decisions = world.clock.steps / world.decision_steps;
-    let (agents, draws) = (world.network.controlled().count(), streets.draws());
+    let (agents, draws) = (streets.agents.len(), streets.draws());
     let mut reward = vec![0.0; agents * streets.tasks()];
     let mut film = Film::new(world);
     for decision in 0..decisions as usize {

@@ -137,6 +137,7 @@ impl Demand {
 }
 
 /// SUMO's `.add.xml` files, as they were read.
+#[derive(Default)]
 pub(super) struct Additional(Vec<(String, String)>);
 
 impl Additional {

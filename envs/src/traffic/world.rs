@@ -459,11 +459,7 @@ impl Freed {
             numbers.flat_map(|number| network.movements[movement(number) as usize].links.clone()).collect();
         let from = |lane: &u32| links.iter().any(|&link| network.links[link as usize].from == *lane);
         let lanes = crossing.incoming.iter().copied().filter(from).collect();
-        let all = |turn: Turn| movements.iter().all(|&movement| network.movements[movement as usize].turn == turn);
-        let roads: Vec<u32> = movements.iter().map(|&movement| network.movements[movement as usize].from).collect();
-        let opposite = roads.len() < 2 || roads.iter().any(|&road| road != roads[0]);
-        let plain = (all(Turn::Straight) || all(Turn::Left)) && opposite;
-        Freed { links, lanes, movements, plain }
+        Freed { links, lanes, movements, plain: network.is_plain(crossing, phase) }
     }
 }
 

@@ -68,7 +68,7 @@ fn plain_greens(world: &World, crossing: usize) -> impl Iterator<Item = u32> + C
 }
 
 lane_controllers! {
-    Traffic, |rule| LaneRule::new::<Streets>(Everywhere(rule)), |_: &Traffic| Vec::new();
+    Traffic, |rule| LaneRule::new::<Streets>(Everywhere(rule)), Traffic::cannot_obey;
     FixedTime: "(green_s: 30)";
     MaxPressure: "(dialect: LibSignal)";
     AdvancedPressure: "()";

@@ -3,7 +3,7 @@
 use super::Lane;
 use crate::traffic::network::demand::{Clock, Demand};
 use crate::traffic::network::generate::{Entries, Grid};
-use crate::traffic::signal::Changes;
+use crate::traffic::signal::Signals;
 use crate::traffic::state::{NONE, Vehicle};
 use crate::traffic::world::World;
 use serde_json::json;
@@ -29,7 +29,12 @@ fn each_step(world: &World, mut watch: impl FnMut(&mut Lane, &[Vehicle])) -> Lan
     for step in 0..world.clock.steps {
         for crossing in world.network.controlled() {
             let green = some_green(crossing, step / 10);
-            Changes::LIBSIGNAL.ask(&mut lane.lights[crossing], &world.network.crossings[crossing], green, 1.0);
+            Signals::LibSignal.changes().ask(
+                &mut lane.lights[crossing],
+                &world.network.crossings[crossing],
+                green,
+                1.0,
+            );
         }
         let before = lane.vehicles.clone();
         world.step(&mut lane.state());

@@ -14,7 +14,7 @@ mod sumo;
 use super::controller::Choose;
 use super::network::cityflow::{flows, roadnet};
 use super::network::demand::Clock;
-use super::signal::Changes;
+use super::signal::Signals;
 use super::state::{BLOCK, Chain, Choosing, Curb, Light, Occupied, Passage, Shown, State, Tally, Vehicle, Walker};
 use super::world::World;
 use bytemuck::Zeroable;
@@ -103,7 +103,7 @@ fn run_watched(world: &World, rule: Option<&dyn Choose>, decision: u32, mut watc
                     world.note_choice(&mut lane.choices, crossing, asked[crossing]);
                 }
                 let (light, crossing_at) = (&mut lane.lights[crossing], &world.network.crossings[crossing]);
-                Changes::LIBSIGNAL.ask(light, crossing_at, asked[crossing], 1.0);
+                Signals::LibSignal.changes().ask(light, crossing_at, asked[crossing], 1.0);
             }
         }
         world.step(&mut lane.state());

@@ -182,6 +182,20 @@ fn scenarios_whose_files_are_wrong() {
     assert_says(&huge.to_string(), "network: ", "more than 4096 crossings");
     let tight = traffic(r#"{"Grid": {"rows": 1, "columns": 2, "block_m": 30}}"#).resolve(Path::new(""));
     assert_says(&tight.expect_err("refused").to_string(), "network: a road: ", "no longer than");
+    for (fields, place, what) in [
+        (r#""actions": "Split""#, "decision_s: a cycle of 8 greens takes 40 s at least", "`greens: Plain`"),
+        (r#""actions": "Split", "decision_s": 90, "max_green_s": 30"#, "max_green_s: ", "no longest green"),
+        (r#""actions": "Split", "decision_s": 90, "masks": true"#, "masks: ", "are numbers"),
+        (r#""actions": {"Timed": {"durations_s": []}}"#, "actions.Timed.durations_s: ", "no time to choose"),
+        (r#""actions": {"Timed": {}}, "max_green_s": 30"#, "actions.Timed.durations_s[3]: ", "the longest green, 30 s"),
+        (r#""signals": "SumoRl", "max_green_s": 4"#, "max_green_s: ", "the shortest green, 5 s"),
+        (r#""signals": "SumoRl", "step_s": 2"#, "decision_s: ", "whole steps"),
+    ] {
+        let traffic = traffic(&format!(r#"{{"Single": {{}}}}, {fields}"#));
+        let problems = traffic.check();
+        assert_eq!(problems.len(), 1, "{fields}: {problems:?}");
+        assert_says(&problems[0].to_string(), place, what);
+    }
     let mut queues = traffic(r#"{"Single": {}}"#);
     (queues.model, queues.precision) = (Model::queue(), Precision::Single);
     assert_says(&queues.check()[0].to_string(), "precision: only `model: Micro`", "leave it out");

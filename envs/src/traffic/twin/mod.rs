@@ -11,6 +11,7 @@
 
 mod micro;
 
+use super::action::Actions;
 use super::cost::Cost;
 use super::host::{Before, Streets};
 use super::network::Turn;
@@ -67,6 +68,7 @@ struct Crossing {
     greens: [u32; 2],
     phases: [u32; 2],
     clearance: u32,
+    yellow: u32,
     own_table: u32,
 }
 
@@ -173,6 +175,9 @@ impl Streets {
         if world.model == Model::Micro {
             micro::check(world)?;
         }
+        if self.requests.actions == Actions::Split {
+            return Err("`Split` has no WGSL twin (other `actions` have)".to_owned());
+        }
         self.check_times()?;
         if counts(world) >= 1 << 32 {
             let reason = "waits of so many vehicles, all together, need more than 32 bits";
@@ -235,6 +240,11 @@ impl Streets {
         if f64::from(world.clock.steps) * step_s > MOST_S {
             return Err(format!("an episode of more than {MOST_S} s has no WGSL twin (a shorter `duration_s` has)"));
         }
+        if let Actions::Timed { durations_s } = &self.requests.actions
+            && let Some(time) = durations_s.iter().find(|time| !is_whole(time.get()) || time.get() > MOST_S)
+        {
+            return Err(format!("a green of {} s has no WGSL twin (multiples of 1/1024 s have)", time.get()));
+        }
         let own = |number: &usize| self.turns(*number);
         for number in (0..world.network.crossings.len()).filter(own) {
             let crossing = &world.network.crossings[number];
@@ -260,7 +270,8 @@ impl Streets {
     }
 
     fn constants(&self, named: &mut Constants) {
-        let (world, changes, sizes) = (&*self.world, &self.changes, &self.sizes);
+        let (world, requests, sizes) = (&*self.world, &self.requests, &self.sizes);
+        let changes = &requests.changes;
         named.whole("DECISION_STEPS", world.decision_steps as usize);
         named.whole("EPISODE_STEPS", world.clock.steps as usize);
         named.whole("STREETS", world.network.lanes.len());
@@ -269,11 +280,22 @@ impl Streets {
         named.real("STEP_S", world.clock.step_s);
         named.real("ENTRY_S", ENTRY_S);
         named.real("UP_TO_SPEED", UP_TO_SPEED);
+        named.flag("SHOWS_YELLOW", changes.yellow_s > 0.0);
+        named.real("YELLOW_S", at_least(changes.yellow_s));
         named.flag("CLEARS", changes.clearance_s > 0.0);
-        named.real("CLEARANCE_S", at_least(changes.clearance_s));
-        named.real("SHORTEST_S", at_least(changes.clearance_s + changes.min_green_s));
+        named.real("BETWEEN_S", at_least(changes.between_s()));
+        named.real("SHORTEST_S", at_least(changes.between_s() + changes.min_green_s));
         named.flag("HAS_LONGEST", changes.max_green_s.is_some());
-        named.real("LONGEST_S", at_least(changes.clearance_s + changes.max_green_s.unwrap_or(0.0)));
+        named.real("LONGEST_S", at_least(changes.between_s() + changes.max_green_s.unwrap_or(0.0)));
+        named.flag("FORGETS", changes.forgets);
+        let obeys = match requests.actions {
+            Actions::Green => "GREENS",
+            Actions::Switch => "SWITCHES",
+            Actions::Timed { .. } => "TIMED_GREENS",
+            Actions::Split => "SPLITS",
+        };
+        named.one_of("DECIDES", &["GREENS", "SWITCHES", "TIMED_GREENS", "SPLITS"], obeys);
+        named.whole("MASKED", requests.masked);
         named.whole("MOST_MOVEMENTS", sizes.movements());
         named.whole("MOST_INCOMING", sizes.incoming());
         named.whole("MOST_OUTGOING", sizes.outgoing());
@@ -327,6 +349,7 @@ impl Streets {
                 greens: [first, first + crossing.greens.len() as u32],
                 phases: numbers.reals(phases.iter().map(|phase| phase.duration_s)),
                 clearance: crossing.clearance,
+                yellow: if self.requests.changes.yellow_s > 0.0 { crossing.yellow(0, 0) } else { 0 },
                 own_table: u32::from(self.turns(number)),
             }
         });
@@ -356,7 +379,10 @@ impl Streets {
             .iter()
             .flat_map(|kind| world.ways[network.lanes.len()..].iter().map(|link| world.through_s(link, kind)));
         let through: Vec<f64> = through.collect();
+        let times: &[_] = if let Actions::Timed { durations_s } = &self.requests.actions { durations_s } else { &[] };
+        named.whole("TIMES", times.len().max(1));
         let places = [
+            ("TIMES_AT", numbers.reals(times.iter().map(|time| time.get()))),
             ("PATHS_AT", numbers.list(world.demand.paths.iter().copied())),
             ("KINDS_AT", numbers.list(departures.iter().map(|departure| departure.kind))),
             ("CREATED_AT", numbers.list(departures.iter().map(|departure| departure.step))),
@@ -501,6 +527,7 @@ impl Streets {
                 (format!("{}{}{counts}{queues}", green("0u"), agent(clearing)), 0.0)
             }
         };
+        let parts = if self.requests.masked > 0 { format!("{parts}{}", agent("show_mask(agent)")) } else { parts };
         format!(
             "{}fn observe(at: At) {{\n    for (var index = at.thread; index < AGENTS * FEATURES; index += WIDTH) {{\n        \
              show(index / FEATURES, index % FEATURES, 0.0);\n    }}\n    lane_barrier();\n{parts}}}\n",

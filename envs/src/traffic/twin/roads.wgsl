@@ -48,6 +48,8 @@ struct Crossing {
     phases_at: u32,
     phases_end: u32,
     clearance: u32,
+    // The first of the phases between two greens, if yellow is shown.
+    yellow: u32,
     // Whether its light follows its own table.
     own_table: u32,
 }

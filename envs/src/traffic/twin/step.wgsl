@@ -1,4 +1,4 @@
-// A decision, and how lights change: the twin of signal.rs, host.rs and of what world.rs does for them. How vehicles move
+// A decision, and how lights change: the twin of action.rs, signal.rs, host.rs and of what world.rs does for them. How vehicles move
 // stands in queue.wgsl or in micro.wgsl.
 //
 // An invocation has every WIDTH-th way of the network, and of what else there is. It writes what is its own and reads
@@ -80,26 +80,59 @@ fn ask(crossing: u32, asked: u32) {
     let green = min(asked, green_count(crossing) - 1u);
     var light = get_lights(crossing);
     if light.clearing == 1u {
-        if light.since_s >= CLEARANCE_S {
+        if light.since_s >= BETWEEN_S {
             light.clearing = 0u;
             light.phase = greens[first + light.green].phase;
+        } else if light.since_s >= YELLOW_S {
+            light.phase = crossings[crossing].clearance;
         }
         light.since_s += STEP_S;
     } else if green == light.green || light.since_s < SHORTEST_S {
         light.since_s += STEP_S;
     } else {
+        if SHOWS_YELLOW {
+            light.phase = crossings[crossing].yellow + light.green * green_count(crossing) + green;
+        } else {
+            light.phase = select(greens[first + green].phase, crossings[crossing].clearance, CLEARS);
+        }
+        light.clearing = u32(SHOWS_YELLOW || CLEARS);
         light.green = green;
         light.since_s = STEP_S;
-        light.clearing = u32(CLEARS);
-        light.phase = select(greens[first + green].phase, crossings[crossing].clearance, CLEARS);
     }
     set_lights(crossing, light);
 }
 
-fn change_lights(thread: u32) {
+// The green that a light is asked for; now: in the first step of a decision.
+fn wanted(crossing: u32, code: u32, now: bool) -> u32 {
+    let light = get_lights(crossing);
+    if DECIDES == GREENS && (now || !FORGETS) {
+        return code;
+    }
+    if DECIDES == SWITCHES && now && code > 0u {
+        return (light.green + 1u) % green_count(crossing);
+    }
+    if DECIDES == TIMED_GREENS && now && light.remaining_s <= 0.0 {
+        set_lights_remaining_s(crossing, real(TIMES_AT + code % TIMES));
+        return code / TIMES;
+    }
+    return light.green;
+}
+
+// Counts down how long a green still has been asked for; forced: the light shows another.
+fn count_down(crossing: u32, forced: bool) {
+    let light = get_lights(crossing);
+    if DECIDES == TIMED_GREENS && (forced || light.clearing == 0u) {
+        set_lights_remaining_s(crossing, select(max(light.remaining_s - STEP_S, 0.0), 0.0, forced));
+    }
+}
+
+fn change_lights(thread: u32, now: bool) {
     for (var agent = thread; agent < AGENTS; agent += WIDTH) {
         let crossing = agent_crossing(agent);
-        ask(crossing, allowed(crossing, actions[agent]));
+        let asked = wanted(crossing, actions[agent], now);
+        let green = allowed(crossing, asked);
+        ask(crossing, green);
+        count_down(crossing, green != asked);
     }
 }
 
@@ -135,9 +168,10 @@ fn tidy(thread: u32, begun: u32) {
 fn note_choices(thread: u32) {
     for (var agent = thread; agent < AGENTS; agent += WIDTH) {
         let it = crossings[agent_crossing(agent)];
+        let green = select(get_lights_green(agent_crossing(agent)), actions[agent], DECIDES == GREENS);
         for (var choice = it.green; choice < it.green_end; choice++) {
             let passed_over = get_choices_passed_over(choice) + 1u;
-            set_choices_passed_over(choice, select(passed_over, 0u, choice - it.green == actions[agent]));
+            set_choices_passed_over(choice, select(passed_over, 0u, choice - it.green == green));
         }
     }
 }
@@ -158,7 +192,7 @@ fn advance(at: At) {
     lane_barrier();
     for (var made = 0u; made < DECISION_STEPS; made++) {
         if !OWN_TABLES {
-            change_lights(at.thread);
+            change_lights(at.thread, made == 0u);
             lane_barrier();
         }
         move_vehicles(at.thread, begun + made);

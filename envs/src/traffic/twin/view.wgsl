@@ -80,3 +80,22 @@ fn show_wave_and_wait(agent: u32, first: u32, lane: u32) {
     show(agent, first, min(f32(near(lane, seen_within(lane))) / 5.0, 2.0));
     show(agent, first + 1u, min(first_halt_s(lane) / 100.0, 2.0));
 }
+
+// Which actions begin to be obeyed at once.
+fn show_mask(agent: u32) {
+    let crossing = agent_crossing(agent);
+    let light = get_lights(crossing);
+    let keeps = allowed(crossing, light.green) == light.green;
+    let begins = light.clearing == 0u && light.since_s >= SHORTEST_S;
+    for (var code = 0u; code < MASKED; code++) {
+        var green = code / TIMES;
+        if DECIDES == SWITCHES {
+            green = select(light.green, green_count(crossing), code > 0u);
+        }
+        var can = (green < green_count(crossing) || DECIDES == SWITCHES) && select(begins, keeps, green == light.green);
+        if DECIDES == TIMED_GREENS && light.remaining_s > 0.0 {
+            can = code == light.green * TIMES;
+        }
+        show(agent, FEATURES - MASKED + code, f32(can));
+    }
+}
