@@ -221,7 +221,7 @@ fn traffic_as_it_is_seen_and_paid_for() {
 #[test]
 fn traffic_by_a_network() {
     // Counts are the same on both, so what the network is told is as well.
-    by_a_network(&["environment.Traffic.observation=LaneCounts", "lanes=3"]);
+    by_a_network("traffic/grid_4x4_queue.ron", &["environment.Traffic.observation=LaneCounts", "lanes=3"]);
 }
 
 #[test]
@@ -237,14 +237,15 @@ fn traffic_by_networks_that_decide_other_things_than_greens() {
         vec![sumo, "environment.Traffic.actions=Timed(durations_s: [4, 9.5, 20])", "environment.Traffic.decision_s=3"],
         vec![most, "environment.Traffic.actions=Timed(durations_s: [20])", "environment.Traffic.decision_s=7"],
     ] {
-        by_a_network(&[&[counts, masks, "lanes=2"], &sets[..]].concat());
+        let queues = "environment.Traffic.model=Queue()";
+        by_a_network("traffic/grid_4x4_learned.ron", &[&[queues, counts, masks, "lanes=2"], &sets[..]].concat());
     }
 }
 
-fn by_a_network(sets: &[&str]) {
+fn by_a_network(name: &str, sets: &[&str]) {
     let Some(device) = device() else { return };
     let sets = [&SMALL[..], sets].concat();
-    let mut sims = both(&file("traffic/grid_4x4_queue.ron"), &sets, device);
+    let mut sims = both(&file(name), &sets, device);
     let spec = sims[0].sim().spec().clone();
     let Space::Real { size, .. } = spec.observation else { panic!("a crossing sees numbers") };
     let net = Mlp::new(vec![size as usize, 16, spec.action.count() as usize], Activation::Tanh, 2.0, 3, 0);
@@ -285,15 +286,6 @@ fn traffic_that_has_no_twin_is_left_to_the_processor() {
         (&["environment.Traffic.model=Micro"][..], "one by one in 64 bits"),
         (&["environment.Traffic.rewards=[Telescoping()]"][..], "more digits"),
         (&["environment.Traffic.step_s=0.1"][..], "1/1024"),
-        (
-            &[
-                "environment.Traffic.actions=Split",
-                "environment.Traffic.decision_s=60",
-                "optimizer={\"Ppo\": (rate: 0.001)}",
-                "policy={\"Perceptron\": (hidden: [8])}",
-            ],
-            "`Split` has no WGSL twin",
-        ),
         (&["environment.Traffic.duration_s=20000"][..], "16384 s"),
         (&[r#"controller={"MaxPressure": (dialect: Efficient)}"#][..], "fractions"),
         (&[r#"controller={"Webster": ()}"#][..], "this rule has no WGSL twin"),
@@ -306,4 +298,7 @@ fn traffic_that_has_no_twin_is_left_to_the_processor() {
         let refused = refused.unwrap_or_else(|| panic!("{set:?} has a twin")).to_string();
         assert!(refused.contains(reason), "{set:?}: {refused}");
     }
+    let scenario = with(&file("traffic/shared_cycle.ron"), &["environment.Traffic.model=Queue()"]).scenario;
+    let refused = Run::new(scenario, Means { threads: 1, device: Some(device) }).err().expect("no twin").to_string();
+    assert!(refused.contains("`Split` has no WGSL twin"), "{refused}");
 }

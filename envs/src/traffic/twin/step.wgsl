@@ -103,7 +103,7 @@ fn ask(crossing: u32, asked: u32) {
 }
 
 // The green that a light is asked for; now: in the first step of a decision.
-fn wanted(crossing: u32, code: u32, now: bool) -> u32 {
+fn wanted_green(crossing: u32, code: u32, now: bool) -> u32 {
     let light = get_lights(crossing);
     if DECIDES == GREENS && (now || !FORGETS) {
         return code;
@@ -129,7 +129,7 @@ fn count_down(crossing: u32, forced: bool) {
 fn change_lights(thread: u32, now: bool) {
     for (var agent = thread; agent < AGENTS; agent += WIDTH) {
         let crossing = agent_crossing(agent);
-        let asked = wanted(crossing, actions[agent], now);
+        let asked = wanted_green(crossing, actions[agent], now);
         let green = allowed(crossing, asked);
         ask(crossing, green);
         count_down(crossing, green != asked);
