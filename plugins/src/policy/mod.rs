@@ -3,8 +3,8 @@
 mod perceptron;
 mod softmax;
 
-pub(crate) use perceptron::POLICY_STREAM;
 pub use perceptron::Perceptron;
+pub(crate) use perceptron::{POLICY_STREAM, too_large};
 pub use softmax::Softmax;
 
 use isonomy_engine::problem::Problem;

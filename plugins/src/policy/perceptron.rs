@@ -44,6 +44,14 @@ fn half() -> Positive {
 /// Weights of the largest network: a gigabyte with what learning keeps beside them.
 const MOST: u128 = 1 << 26;
 
+/// Why as many networks as `copies` of these layers are too large, if they are; `place` names the layers.
+pub(crate) fn too_large(sizes: &[usize], copies: usize, place: &str) -> Option<Problem> {
+    let one: u128 = sizes.windows(2).map(|pair| (pair[0] as u128 + 1) * pair[1] as u128).sum();
+    let weights = one * copies as u128;
+    let problem = || Problem::at(place, format!("{weights} weights do not fit")).help(format!("{MOST} are the most"));
+    (weights > MOST).then(problem)
+}
+
 impl Perceptron {
     fn sizes(&self, spec: &Spec) -> Vec<usize> {
         let outputs = if spec.action.is_discrete() { spec.action.count() as usize } else { 1 };
@@ -83,12 +91,7 @@ impl Policy for Perceptron {
 
     fn check(&self, spec: &Spec) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let one: u128 = self.sizes(spec).windows(2).map(|pair| (pair[0] as u128 + 1) * pair[1] as u128).sum();
-        let weights = one * self.copies(spec) as u128;
-        if weights > MOST {
-            let message = format!("{weights} weights do not fit");
-            problems.push(Problem::at("hidden", message).help(format!("{MOST} are the most")));
-        }
+        problems.extend(too_large(&self.sizes(spec), self.copies(spec), "hidden"));
         if self.separate && self.identities {
             let message = "a network of one agent need not be told whose it is";
             problems.push(Problem::at("identities", message).help("leave out `identities` or `separate`"));

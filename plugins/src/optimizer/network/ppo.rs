@@ -3,7 +3,7 @@ use super::adam::{Adam, SQUARES_STAY};
 use super::episode::{Horizon, advantages};
 use super::teaching::{Teaching, check, mean_return, normalize, restored, root_mean_square, variance};
 use crate::optimizer::constrained::{Limits, Multipliers};
-use crate::policy::POLICY_STREAM;
+use crate::policy::{POLICY_STREAM, too_large};
 use isonomy_engine::network::{Activation, Mlp, Trace};
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
 use isonomy_engine::policy::{NetworkPolicy, ParametricPolicy, PolicyRef};
@@ -111,6 +111,17 @@ fn two_layers() -> Vec<NonZeroU32> {
 /// The stream of a learner's noise from which the critic's first weights come.
 const CRITIC_STREAM: u64 = POLICY_STREAM - 1;
 
+impl Ppo {
+    /// Inputs, units and outputs of the critic.
+    fn critic_sizes(&self, spec: &Spec) -> Vec<usize> {
+        let (agents, seen) = (spec.agents() as usize, NetworkPolicy::inputs(spec, false));
+        let mut sizes = vec![if self.central { seen * agents } else { seen }];
+        sizes.extend(self.critic.iter().map(|units| units.get() as usize));
+        sizes.push(if self.central { agents } else { 1 });
+        sizes
+    }
+}
+
 #[typetag::serde]
 impl Optimizer for Ppo {
     fn needs(&self) -> Needs {
@@ -118,17 +129,18 @@ impl Optimizer for Ppo {
     }
 
     fn check(&self, spec: &Spec) -> Vec<Problem> {
-        check(&self.weights, &self.constraints, spec)
+        let mut problems = check(&self.weights, &self.constraints, spec);
+        problems.extend(too_large(&self.critic_sizes(spec), 1, "critic"));
+        problems
     }
 
     fn begin(&self, policy: ParametricPolicy, setting: Setting) -> Result<Box<dyn Learner>, Problem> {
         let policy = policy.into_network()?;
-        let agents = setting.spec.agents() as usize;
-        let seen = NetworkPolicy::inputs(&setting.spec, false);
-        let mut sizes = vec![if self.central { seen * agents } else { seen }];
-        sizes.extend(self.critic.iter().map(|units| units.get() as usize));
-        sizes.push(if self.central { agents } else { 1 });
+        let sizes = self.critic_sizes(&setting.spec);
         let copies = if self.central { 1 } else { policy.net.copies };
+        if let Some(problem) = too_large(&sizes, copies, "critic") {
+            return Err(problem);
+        }
         let critic = Mlp::several(copies, sizes, Activation::Tanh, 1.0, setting.seed, CRITIC_STREAM);
         let teaching = Teaching::new(&self.weights, &self.constraints, self.multipliers, &setting);
         let method = Method { teaching, ppo: self.clone() };

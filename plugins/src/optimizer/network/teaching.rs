@@ -5,7 +5,6 @@ use crate::optimizer::constrained::{Limits, Multipliers};
 use crate::optimizer::task_weights;
 use isonomy_engine::noise::{Key, Phase, Purpose};
 use isonomy_engine::optimizer::Setting;
-use isonomy_engine::policy::NetworkPolicy;
 use isonomy_engine::problem::Problem;
 use isonomy_engine::quantity::Finite;
 use isonomy_engine::rollout::Rollout;
@@ -18,8 +17,6 @@ pub(super) struct Teaching {
     prices: Prices,
     /// The group of every agent of a lane.
     group: Vec<u32>,
-    /// Numbers that an agent sees.
-    pub(super) size: usize,
     /// Whose noise the learner's is.
     pub(super) key: Key,
 }
@@ -30,7 +27,6 @@ impl Teaching {
             weights: task_weights(weights, setting.spec.tasks.len()),
             prices: Prices::new(limits, multipliers, &setting.spec),
             group: setting.spec.agent_groups(),
-            size: NetworkPolicy::inputs(&setting.spec, false),
             key: Key::new(setting.seed, Phase::Training, Purpose::Learner),
         }
     }

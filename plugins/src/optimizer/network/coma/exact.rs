@@ -2,6 +2,7 @@ use super::counterfactuals;
 use super::learning::{Asked, Learning, Recipe};
 use crate::optimizer::constrained::{Limits, Multipliers};
 use crate::optimizer::network::teaching::{Teaching, check};
+use crate::policy::too_large;
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
 use isonomy_engine::policy::ParametricPolicy;
 use isonomy_engine::problem::Problem;
@@ -71,6 +72,7 @@ impl Optimizer for AdvancedComaExact {
     fn check(&self, spec: &Spec) -> Vec<Problem> {
         let mut problems = check(&self.weights, &Limits::default(), spec);
         problems.extend(counterfactuals(spec));
+        problems.extend(too_large(&Asked::One.critic_sizes(spec, &UNITS), spec.agents() as usize, ""));
         problems
     }
 
@@ -94,6 +96,6 @@ impl Optimizer for AdvancedComaExact {
             scaled: false,
         };
         let teaching = Teaching::new(&self.weights, &Limits::default(), Multipliers::default(), &setting);
-        Ok(Box::new(Learning::new(recipe, &UNITS, teaching, policy, &setting)))
+        Ok(Box::new(Learning::new(recipe, &UNITS, teaching, policy, &setting)?))
     }
 }

@@ -3,11 +3,13 @@
 use crate::optimizer::network::actor::{Actor, Lesson, Stride, Tally, Work, rows, shorten, shuffled};
 use crate::optimizer::network::adam::Adam;
 use crate::optimizer::network::teaching::{Teaching, mean_return, normalize, restored, root_mean_square};
-use crate::policy::POLICY_STREAM;
+use crate::policy::{POLICY_STREAM, too_large};
 use isonomy_engine::network::{Activation, Mlp, Trace};
 use isonomy_engine::optimizer::{Learner, Setting};
 use isonomy_engine::policy::{NetworkPolicy, PolicyRef};
+use isonomy_engine::problem::Problem;
 use isonomy_engine::rollout::Rollout;
+use isonomy_engine::spec::Spec;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 
@@ -21,6 +23,21 @@ pub(super) enum Asked {
     All,
     /// The worth of what all agents did, told with the number of each one's action.
     One,
+}
+
+impl Asked {
+    /// Inputs, units and outputs of a critic.
+    pub(super) fn critic_sizes(self, spec: &Spec, hidden: &[NonZeroU32]) -> Vec<usize> {
+        let (agents, actions) = (spec.agents() as usize, spec.action.count() as usize);
+        let (about_actions, answers) = match self {
+            Asked::All => (actions + 1, actions),
+            Asked::One => (1, 1),
+        };
+        let mut sizes = vec![agents * (NetworkPolicy::inputs(spec, false) + about_actions)];
+        sizes.extend(hidden.iter().map(|units| units.get() as usize));
+        sizes.push(answers);
+        sizes
+    }
 }
 
 /// What distinguishes the methods.
@@ -87,15 +104,11 @@ impl Learning {
         teaching: Teaching,
         policy: NetworkPolicy,
         setting: &Setting,
-    ) -> Learning {
-        let (agents, actions) = (setting.spec.agents() as usize, setting.spec.action.count() as usize);
-        let (about_actions, answers) = match recipe.asked {
-            Asked::All => (actions + 1, actions),
-            Asked::One => (1, 1),
-        };
-        let mut sizes = vec![agents * (teaching.size + about_actions)];
-        sizes.extend(critic.iter().map(|units| units.get() as usize));
-        sizes.push(answers);
+    ) -> Result<Learning, Problem> {
+        let sizes = recipe.asked.critic_sizes(&setting.spec, critic);
+        if let Some(problem) = too_large(&sizes, policy.net.copies, "critic") {
+            return Err(problem);
+        }
         let critic = Mlp::several(policy.net.copies, sizes, Activation::Relu, 1.0, setting.seed, CRITIC_STREAM);
         let learned = Learned {
             actor: Actor::new(policy),
@@ -107,7 +120,8 @@ impl Learning {
             updates: 0,
         };
         let (work, trace) = (Work::default(), Trace::default());
-        Learning { recipe, teaching, actions, learned, work, trace }
+        let actions = setting.spec.action.count() as usize;
+        Ok(Learning { recipe, teaching, actions, learned, work, trace })
     }
 }
 
@@ -296,23 +310,27 @@ impl Learning {
 
     fn improve_critic(&mut self, rollout: &Rollout, units: &[u32], target: &[f32]) {
         let mut questions = std::mem::take(&mut self.work.features);
-        questions.clear();
-        self.questions(rollout, units.iter().map(|&unit| unit as usize), None, &mut questions);
-        let Learning { learned: Learned { critic, adam, .. }, work, trace, recipe, .. } = self;
-        let outputs = critic.outputs();
-        let said = critic.forward(&questions, trace);
+        self.work.gradient.clear();
+        self.work.gradient.resize(self.learned.critic.weights.len(), 0.0);
         // Each of several critics learns from the mean over rows of its own.
-        let share = (outputs * critic.copies) as f32 / said.len() as f32;
-        work.slope.clear();
-        work.slope.resize(said.len(), 0.0);
-        for (index, row) in rows(units, rollout.agents).enumerate() {
-            let answer = if outputs == 1 { 0 } else { rollout.action.get(row) as usize };
-            let at = index * outputs + answer;
-            work.slope[at] = (said[at] - target[row]) * share;
+        let share = self.learned.critic.copies as f32 / (units.len() * rollout.agents) as f32;
+        // In parts, since what is told of all agents for each of them grows with the square of their number.
+        for units in units.chunks(256_usize.div_ceil(rollout.agents)) {
+            questions.clear();
+            self.questions(rollout, units.iter().map(|&unit| unit as usize), None, &mut questions);
+            let Learning { learned: Learned { critic, .. }, work, trace, .. } = self;
+            let outputs = critic.outputs();
+            let said = critic.forward(&questions, trace);
+            work.slope.clear();
+            work.slope.resize(said.len(), 0.0);
+            for (index, row) in rows(units, rollout.agents).enumerate() {
+                let answer = if outputs == 1 { 0 } else { rollout.action.get(row) as usize };
+                let at = index * outputs + answer;
+                work.slope[at] = (said[at] - target[row]) * share;
+            }
+            critic.backward(&work.slope, trace, &mut work.gradient);
         }
-        work.gradient.clear();
-        work.gradient.resize(critic.weights.len(), 0.0);
-        critic.backward(&work.slope, trace, &mut work.gradient);
+        let Learning { learned: Learned { critic, adam, .. }, work, recipe, .. } = self;
         work.features = questions;
         if shorten(&mut work.gradient, critic.copies, 0.0, recipe.longest).is_none() {
             return;

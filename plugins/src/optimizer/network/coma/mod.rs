@@ -8,6 +8,7 @@ pub use exact::AdvancedComaExact;
 use super::adam::SQUARES_STAY;
 use super::teaching::{Teaching, check};
 use crate::optimizer::constrained::{Limits, Multipliers};
+use crate::policy::too_large;
 use isonomy_engine::optimizer::{Learner, Needs, Optimizer, Setting};
 use isonomy_engine::policy::ParametricPolicy;
 use isonomy_engine::problem::Problem;
@@ -127,6 +128,7 @@ impl Optimizer for Coma {
     fn check(&self, spec: &Spec) -> Vec<Problem> {
         let mut problems = check(&self.weights, &self.constraints, spec);
         problems.extend(counterfactuals(spec));
+        problems.extend(too_large(&Asked::All.critic_sizes(spec, &self.critic), 1, "critic"));
         problems
     }
 
@@ -149,7 +151,7 @@ impl Optimizer for Coma {
             scaled: true,
         };
         let teaching = Teaching::new(&self.weights, &self.constraints, self.multipliers, &setting);
-        Ok(Box::new(Learning::new(recipe, &self.critic, teaching, policy.into_network()?, &setting)))
+        Ok(Box::new(Learning::new(recipe, &self.critic, teaching, policy.into_network()?, &setting)?))
     }
 }
 
