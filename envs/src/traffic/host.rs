@@ -112,16 +112,16 @@ impl LaneDynamics for Streets {
 
     fn observe(&self, _: At<'_>, state: Shared<'_, Self>, features: &mut [f32]) {
         let shown = self.shown(state);
-        for (agent, features) in features.chunks_exact_mut(self.features).enumerate() {
-            let crossing = self.agents[agent] as usize;
-            let (seen, more) = features.split_at_mut(self.observation.features(&self.sizes));
-            self.observation.write(&self.world, shown, &self.sizes, crossing, seen);
-            if self.requests.masked > 0 {
-                self.requests.mask(&self.world, shown, crossing, more);
-            } else if !more.is_empty() {
-                // Which of its crossing's greens it is.
-                more.fill(0.0);
-                more[self.agents[..agent].iter().rev().take_while(|&&of| of as usize == crossing).count()] = 1.0;
+        let (world, sizes, requests) = (&self.world, &self.sizes, &self.requests);
+        let mut agents = features.chunks_exact_mut(self.features);
+        for (crossing, of) in &requests.crossings {
+            for (green, features) in (0..of.len()).zip(&mut agents) {
+                let (seen, more) = features.split_at_mut(self.observation.features(sizes));
+                self.observation.write(world, shown, sizes, *crossing as usize, seen);
+                match &requests.actions {
+                    Actions::Split => (0..).zip(more).for_each(|(at, one)| *one = f32::from(u8::from(at == green))),
+                    _ => requests.mask(world, shown, *crossing as usize, more),
+                }
             }
         }
     }
