@@ -170,7 +170,7 @@ fn traffic_of_all_kinds() {
 fn traffic_as_it_is_seen_and_paid_for() {
     let Some(device) = device() else { return };
     let all = "environment.Traffic.rewards=[Fair(), Queue(), Pressure(), PressLight(), Halt(), QueueAndWait(), \
-               WaitDifference(), Speed(), WaitingShare()]";
+               WaitDifference(), Speed(), WaitingShare(), QueuePressure()]";
     let costs = "environment.Traffic.costs=[Starved(after_s: 20), BehindNetwork(), LongestWait()]";
     // What is paid is looked at once: shaders of everything take a software adapter long to compile.
     let queue = "environment.Traffic.rewards=[Queue()]";
@@ -181,6 +181,7 @@ fn traffic_as_it_is_seen_and_paid_for() {
         (queues, "LaneCounts", [queue; 2]),
         (queues, "PressLight", [queue; 2]),
         (queues, "MovementPressure", [queue; 2]),
+        (queues, "QueuePressure", [queue; 2]),
         (queues, "DrqNorm", [queue; 2]),
         (queues, "WaveAndWait", [queue; 2]),
         (queues, "SumoRl", [queue; 2]),
@@ -286,6 +287,8 @@ fn traffic_that_has_no_twin_is_left_to_the_processor() {
         (&["environment.Traffic.model=Micro"][..], "one by one in 64 bits"),
         (&["environment.Traffic.rewards=[Telescoping()]"][..], "more digits"),
         (&["environment.Traffic.step_s=0.1"][..], "1/1024"),
+        (&["environment.Traffic.observation=Ma2c"][..], "what neighbours see"),
+        (&["environment.Traffic.rewards=[QueueAndWait(neighbours: 0.9)]"][..], "what `neighbours` earn"),
         (&["environment.Traffic.duration_s=20000"][..], "16384 s"),
         (&[r#"controller={"MaxPressure": (dialect: Efficient)}"#][..], "fractions"),
         (&[r#"controller={"Webster": ()}"#][..], "this rule has no WGSL twin"),

@@ -24,12 +24,18 @@ pub enum Observation {
     PressLight,
     /// Pressure of every movement, then the green: MPLight, XLight.
     MovementPressure,
+    /// The green, then of every movement the queue before it, less that on the lanes behind it where they lead to another light:
+    /// RESCO's `mplight`.
+    QueuePressure,
     /// Per incoming lane: whether it has green, vehicles coming, total halt and queue over 28, sum of speeds over 560,
     /// within 200 m: RESCO's `drq_norm`.
     DrqNorm,
     /// Per incoming lane: vehicles within 50 m over 5 and the halt of the first over 100 s, both at most 2: MA2C, without
     /// what neighbours send.
     WaveAndWait,
+    /// The same, then 0.9 times the vehicles within 50 m on the incoming lanes of every neighbour: MA2C, without the last
+    /// policies of neighbours, which an environment does not know.
+    Ma2c,
     /// The green, whether it may change, then density and queue of every incoming lane: sumo-rl.
     SumoRl,
     /// Per incoming lane the sum over vehicles of waiting over travel time so far, then the green: FairLight.
@@ -46,6 +52,7 @@ pub(super) struct Sizes {
     incoming: usize,
     outgoing: usize,
     greens: usize,
+    neighbours: usize,
     crosswalks: usize,
     /// Crosswalks that a crossing sees.
     seen: usize,
@@ -63,6 +70,7 @@ impl Sizes {
             incoming: most(&|crossing| crossing.incoming.len()),
             outgoing: most(&|crossing| crossing.outgoing.len()),
             greens: most(&|crossing| crossing.greens.len()),
+            neighbours: world.network.controlled().map(|crossing| world.neighbours(crossing).len()).max().unwrap_or(0),
             crosswalks,
             seen: if world.walkways.seen { crosswalks } else { 0 },
         }
@@ -111,15 +119,16 @@ impl Pen<'_> {
 impl Observation {
     /// How many numbers a crossing sees.
     pub(super) fn features(self, sizes: &Sizes) -> usize {
-        let Sizes { movements, incoming, outgoing, greens, seen, .. } = *sizes;
+        let Sizes { movements, incoming, outgoing, greens, neighbours, seen, .. } = *sizes;
         let size = match self {
             Observation::Fair => movements * 5 + greens + 2,
             Observation::FairLocal => movements * 5 + greens + 1,
             Observation::LaneCounts | Observation::FairLight => incoming + greens,
             Observation::PressLight => incoming + outgoing + greens,
-            Observation::MovementPressure => movements + greens,
+            Observation::MovementPressure | Observation::QueuePressure => movements + greens,
             Observation::DrqNorm => incoming * 5,
             Observation::WaveAndWait => incoming * 2,
+            Observation::Ma2c => incoming * (2 + neighbours),
             Observation::SumoRl => greens + 1 + incoming * 2,
         };
         size.max(1) + 2 * seen
@@ -167,8 +176,21 @@ impl Observation {
                 pen.skip_to(sizes.movements);
                 view.green(&mut pen, sizes.greens);
             }
+            Observation::QueuePressure => {
+                view.green(&mut pen, sizes.greens);
+                let movements = world.network.crossings[crossing].movements.clone();
+                movements.for_each(|movement| pen.write(view.queue_pressure(movement)));
+            }
             Observation::DrqNorm => view.incoming().iter().for_each(|&lane| view.drq(&mut pen, lane)),
             Observation::WaveAndWait => view.incoming().iter().for_each(|&lane| view.wave_and_wait(&mut pen, lane)),
+            Observation::Ma2c => {
+                view.incoming().iter().for_each(|&lane| view.wave_and_wait(&mut pen, lane));
+                pen.skip_to(2 * sizes.incoming);
+                for &crossing in world.neighbours(crossing) {
+                    let other = Sight { crossing: crossing as usize, ..view };
+                    view.lanes(&mut pen, sizes.incoming, other.incoming(), |lane| 0.9 * view.wave(lane));
+                }
+            }
             Observation::SumoRl => {
                 view.green(&mut pen, sizes.greens);
                 pen.write(f64::from(1 - state.lights[crossing].clearing));
@@ -187,6 +209,7 @@ impl Observation {
 const MOST: f64 = 4.0;
 
 /// One crossing as it is seen.
+#[derive(Clone, Copy)]
 pub(super) struct Sight<'w, 's> {
     pub(super) world: &'w World,
     pub(super) state: Shown<'s>,
@@ -238,6 +261,26 @@ impl<'w, 's> Sight<'w, 's> {
         let links = links.map(|link| &self.world.network.links[link as usize]);
         let filled = |lane| self.count(lane) / self.fits(lane);
         links.map(|link| filled(link.from) - filled(link.to)).sum()
+    }
+
+    /// Vehicles waiting on a lane that leads to a light which somebody controls.
+    pub(super) fn queue_before_light(&self, lane: u32) -> f64 {
+        if self.world.leads_to_light(lane) { self.queue(lane) } else { 0.0 }
+    }
+
+    /// Vehicles waiting before a movement, less those on the lanes behind it that lead to another light.
+    fn queue_pressure(&self, movement: u32) -> f64 {
+        let links = self.world.network.movements[movement as usize].links.clone();
+        let to = |link: u32| self.world.network.links[link as usize].to;
+        let once = links.clone().filter(|&link| (links.start..link).all(|earlier| to(earlier) != to(link)));
+        let before: f64 = self.world.lanes_before(movement).map(|lane| self.queue(lane)).sum();
+        before - once.map(|link| self.queue_before_light(to(link))).sum::<f64>()
+    }
+
+    /// Vehicles within 50 m of the end of a lane, over 5 and at most 2.
+    fn wave(&self, lane: u32) -> f64 {
+        let near = |this: &Vehicle| self.world.to_line_m(self.state, lane, this) <= 50.0;
+        (self.vehicles(lane).filter(|(_, this)| near(this)).count() as f64 / 5.0).min(2.0)
     }
 
     fn lanes(&self, pen: &mut Pen<'_>, room: usize, lanes: &[u32], number: impl Fn(u32) -> f64) {
@@ -332,9 +375,8 @@ impl<'w, 's> Sight<'w, 's> {
     }
 
     fn wave_and_wait(&self, pen: &mut Pen<'_>, lane: u32) {
-        let near = self.vehicles(lane).filter(|(_, this)| self.world.to_line_m(self.state, lane, this) <= 50.0).count();
         let first = self.vehicles(lane).next().map_or(0.0, |(_, vehicle)| self.halt_s(vehicle));
-        pen.write((near as f64 / 5.0).min(2.0));
+        pen.write(self.wave(lane));
         pen.write((first / 100.0).min(2.0));
     }
 }

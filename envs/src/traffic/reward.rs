@@ -37,13 +37,19 @@ pub enum Payment {
     Pressure {},
     /// `-|Σ x(from) / fits(from) - x(to) / fits(to)|` over links: PressLight, KDD 2019.
     PressLight {},
+    /// `-(Σ q(in) - Σ q(out))`, where lanes out count that lead to another light: RESCO's `pressure`.
+    QueuePressure {},
     /// Total halt over -224, at least -4: RESCO's `wait_norm`.
     Halt {},
-    /// `-(Σ q + weight · Σ halt of the first)` over incoming lanes: MA2C.
+    /// `-(Σ q + weight · Σ halt of the first)` over incoming lanes, and `neighbours` times what every neighbour earns so: MA2C,
+    /// with 0.9. Neighbours are controlled crossings at the other end of a road.
     QueueAndWait {
         /// 0.2 if not given.
         #[serde(default = "fifth")]
         weight: NonNegative,
+        /// 0 if not given.
+        #[serde(default = "nothing")]
+        neighbours: NonNegative,
     },
     /// What the waiting of vehicles on incoming lanes, all together, fell by, over 100: sumo-rl.
     WaitDifference {},
@@ -91,6 +97,10 @@ fn fifth() -> NonNegative {
     non_negative(0.2)
 }
 
+fn nothing() -> NonNegative {
+    non_negative(0.0)
+}
+
 fn one_or_more() -> NonNegative {
     non_negative(1.0)
 }
@@ -114,6 +124,7 @@ impl Payment {
             Payment::Queue { .. } => "queue",
             Payment::Pressure {} => "pressure",
             Payment::PressLight {} => "press_light",
+            Payment::QueuePressure {} => "queue_pressure",
             Payment::Halt {} => "halt",
             Payment::QueueAndWait { .. } => "queue_and_wait",
             Payment::WaitDifference {} => "wait_difference",
@@ -130,9 +141,12 @@ impl Payment {
         let (low, high) = match self {
             Payment::Fair { worse, starving, .. } => (-1.0 - 20.0 * worse.get() - starving.get(), 0.0),
             Payment::Queue { scale } => (-scale.get() * all, 0.0),
-            Payment::Pressure {} | Payment::PressLight {} => (-all, all),
+            Payment::Pressure {} | Payment::PressLight {} | Payment::QueuePressure {} => (-all, all),
             Payment::Halt {} => (-4.0, 0.0),
-            Payment::QueueAndWait { weight } => (-all - weight.get() * all * episode_s, 0.0),
+            // What neighbours earn is on lanes of their own.
+            Payment::QueueAndWait { weight, neighbours } => {
+                (-(1.0 + neighbours.get()) * (all + weight.get() * all * episode_s), 0.0)
+            }
             Payment::WaitDifference {} => (-all * episode_s / 100.0, all * episode_s / 100.0),
             Payment::Speed {} => (0.0, 1.0),
             Payment::WaitingShare {} => (-all, 0.0),
@@ -195,14 +209,25 @@ impl Payment {
                 let movements = sight.world.network.crossings[sight.crossing].movements.clone();
                 -movements.map(|movement| sight.pressure(movement)).sum::<f64>().abs()
             }
+            Payment::QueuePressure {} => {
+                let outgoing = &sight.world.network.crossings[sight.crossing].outgoing;
+                let behind: f64 = outgoing.iter().map(|&lane| sight.queue_before_light(lane)).sum();
+                behind - lanes().map(|lane| sight.queue(lane)).sum::<f64>()
+            }
             Payment::Halt {} => {
                 let all = lanes().flat_map(|lane| sight.vehicles(lane));
                 let total: f64 = all.map(|(_, vehicle)| sight.halt_s(vehicle)).sum();
                 (-total / 224.0).max(-4.0)
             }
-            Payment::QueueAndWait { weight } => {
-                let first = |lane| sight.vehicles(lane).next().map_or(0.0, |(_, vehicle)| sight.halt_s(vehicle));
-                -lanes().map(|lane| sight.queue(lane) + weight.get() * first(lane)).sum::<f64>()
+            Payment::QueueAndWait { weight, neighbours } => {
+                let earned = |sight: &Sight<'_, '_>| {
+                    let first = |lane| sight.vehicles(lane).next().map_or(0.0, |(_, vehicle)| sight.halt_s(vehicle));
+                    let lanes = sight.incoming().iter();
+                    -lanes.map(|&lane| sight.queue(lane) + weight.get() * first(lane)).sum::<f64>()
+                };
+                let others = if neighbours.get() > 0.0 { sight.world.neighbours(sight.crossing) } else { &[] };
+                let other = |&crossing: &u32| earned(&Sight { crossing: crossing as usize, ..*sight });
+                earned(sight) + neighbours.get() * others.iter().map(other).sum::<f64>()
             }
             Payment::WaitDifference {} => {
                 let all = lanes().flat_map(|lane| sight.vehicles(lane));

@@ -98,6 +98,8 @@ pub struct World {
     /// Pairs of a first and a last road that somebody drives, and which pair every path is of, by where it begins.
     pub(super) pairs: u32,
     pub(super) pair_of: BTreeMap<u32, u32>,
+    /// Of every crossing, the others that are controlled and at the other end of a road.
+    neighbours: Vec<Vec<u32>>,
     /// Crosswalks, if people walk.
     pub(super) walkways: Walkways,
 }
@@ -175,6 +177,7 @@ impl World {
             main_roads: main_roads(&network, &demand),
             pairs,
             pair_of,
+            neighbours: neighbours(&network),
             walkways: Walkways::default(),
             doors: (0..lanes).filter(|&lane| !demand.queues[lane as usize].is_empty()).collect(),
             network,
@@ -231,6 +234,17 @@ impl World {
     /// Vehicles that have wanted to enter in the first steps.
     pub fn created(&self, steps: u32) -> usize {
         self.demand.departures.partition_point(|departure| departure.step < steps)
+    }
+
+    /// Controlled crossings at the other end of a road, each once, in the order of their numbers.
+    pub fn neighbours(&self, crossing: usize) -> &[u32] {
+        &self.neighbours[crossing]
+    }
+
+    /// Whether a lane leads to a crossing that is controlled.
+    pub fn leads_to_light(&self, lane: u32) -> bool {
+        let road = &self.network.roads[self.network.lanes[lane as usize].road as usize];
+        self.network.crossings[road.to as usize].controlled
     }
 
     /// Whether there are main roads and others.
@@ -470,6 +484,22 @@ fn choices_at(network: &Network) -> Vec<u32> {
         Some(begin)
     };
     network.crossings.iter().scan(0, next).collect()
+}
+
+fn neighbours(network: &Network) -> Vec<Vec<u32>> {
+    let mut neighbours = vec![Vec::new(); network.crossings.len()];
+    for road in &network.roads {
+        for (one, other) in [(road.from, road.to), (road.to, road.from)] {
+            if one != other && network.crossings[other as usize].controlled {
+                neighbours[one as usize].push(other);
+            }
+        }
+    }
+    for of in &mut neighbours {
+        of.sort_unstable();
+        of.dedup();
+    }
+    neighbours
 }
 
 /// Roads into a crossing that no fewer vehicles take than its roads do on average.

@@ -98,7 +98,7 @@ fn scenarios_of_the_tree_run() {
 #[test]
 fn every_observation_and_reward_stays_inside() {
     use isonomy_engine::lanes::{At, LaneDynamics, LaneState};
-    let all = "[Fair(), Queue(), Pressure(), PressLight(), Halt(), QueueAndWait(), WaitDifference(), Speed(), WaitingShare(), Telescoping()]";
+    let all = "[Fair(), Queue(), Pressure(), PressLight(), Halt(), QueueAndWait(neighbours: 0.9), WaitDifference(), Speed(), WaitingShare(), Telescoping(), QueuePressure()]";
     for observation in [
         "Fair",
         "FairLocal",
@@ -107,6 +107,8 @@ fn every_observation_and_reward_stays_inside() {
         "MovementPressure",
         "DrqNorm",
         "WaveAndWait",
+        "Ma2c",
+        "QueuePressure",
         "SumoRl",
         "FairLight",
     ] {
@@ -133,16 +135,54 @@ fn every_observation_and_reward_stays_inside() {
                 let inside = |paid: &f32| (task.reward.0..=task.reward.1).contains(paid);
                 assert!(paid.iter().all(inside), "{}: {paid:?} in {:?}", task.name, task.reward);
             }
-            starved += paid[10 * 4..11 * 4].iter().sum::<f32>();
+            starved += paid[11 * 4..12 * 4].iter().sum::<f32>();
+            // What waits between two lights counts for one and against the other.
+            let (world, queues) = (streets.world(), lane.view().1);
+            let outside = |way: u32| world.network.crossings[world.network.roads[way as usize].from as usize].boundary;
+            let entering = world.network.lanes.iter().zip(&*queues).filter(|(lane, _)| outside(lane.road));
+            let entering: u32 =
+                entering.filter(|(lane, _)| !lane.leaving.is_empty()).map(|(_, chain)| chain.waiting).sum();
+            assert_eq!(paid[10 * 4..11 * 4].iter().sum::<f32>(), -(entering as f32));
             returned += paid[9 * 4..10 * 4].iter().map(|&paid| f64::from(paid)).sum::<f64>();
         }
         assert!(seen.iter().any(|&seen| seen != 0.0), "{observation}");
         // What is given at the end: the longest wait in units of 600 s, the same to all.
         let longest = lane.vehicles.iter().map(|vehicle| vehicle.waited).max().unwrap_or(0);
-        assert!(starved > 0.0 && paid[13 * 4..] == [longest as f32 / 600.0; 4], "{starved}, {longest}: {paid:?}");
+        assert!(starved > 0.0 && paid[14 * 4..] == [longest as f32 / 600.0; 4], "{starved}, {longest}: {paid:?}");
         let final_waits = lane.vehicles.iter().map(|vehicle| f64::from(vehicle.waited).powi(2) / 2.0 / 1000.0);
         let expected = -final_waits.sum::<f64>();
         assert!((returned / expected - 1.0).abs() < 1e-4, "{returned} is not {expected}");
     }
     assert!(matches!(Payment::fair(), Payment::Fair { .. }));
+}
+
+#[test]
+fn neighbours_are_seen_and_paid_for() {
+    use isonomy_engine::lanes::{At, LaneDynamics, LaneState};
+    let text = "(network: {\"Grid\": (rows: 1, columns: 3)}, demand: {\"Entries\": (main_per_h: 900, side_per_h: 500)}, duration_s: 300, observation: Ma2c, rewards: [QueueAndWait(neighbours: 0.5), QueueAndWait()])";
+    let traffic: Traffic = ron::from_str(text).unwrap_or_else(|error| panic!("{error}"));
+    let streets = Streets::new(&traffic, traffic.world().expect("a network").clone());
+    let mut lane = crate::traffic::host::Columns::new(&streets);
+    let at = |elapsed| At { lane: 0, episode: 0, elapsed, words: &[] };
+    streets.start(at(0), lane.view());
+    // Twelve lanes come to each, and the one in the middle has two neighbours.
+    let (mut seen, mut paid) = (vec![0.0; 3 * 12 * 4], vec![0.0; 6]);
+    let mut waves = 0.0;
+    for step in 0..30 {
+        streets.step(at(step), &[0; 3], lane.view(), &mut paid);
+        let own = &paid[3..];
+        let expected = [own[0] + 0.5 * own[1], own[1] + 0.5 * (own[0] + own[2]), own[2] + 0.5 * own[1]];
+        assert!(paid[..3].iter().zip(expected).all(|(paid, expected)| (paid - expected).abs() < 1e-3), "{paid:?}");
+        streets.observe(at(step), <Streets as LaneDynamics>::State::shared(&lane.view()), &mut seen);
+        let wave = |crossing: usize, lane: usize| seen[crossing * 48 + 2 * lane];
+        for lane in 0..12 {
+            let sent = |crossing: usize, neighbour: usize| seen[crossing * 48 + 24 + neighbour * 12 + lane];
+            let expected = [0.9 * wave(1, lane), 0.9 * wave(0, lane), 0.9 * wave(2, lane), 0.9 * wave(1, lane)];
+            let found = [sent(0, 0), sent(1, 0), sent(1, 1), sent(2, 0)];
+            assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6), "{found:?}");
+            assert_eq!([sent(0, 1), sent(2, 1)], [0.0; 2]);
+            waves += wave(1, lane);
+        }
+    }
+    assert!(waves > 0.0);
 }

@@ -43,6 +43,7 @@ struct Street {
     coming: [u32; 2],
     outside: [u32; 2],
     length_m: f32,
+    before_light: u32,
 }
 
 /// `Link` of `roads.wgsl`.
@@ -177,6 +178,9 @@ impl Streets {
         }
         if self.requests.actions == Actions::Split {
             return Err("`Split` has no WGSL twin (other `actions` have)".to_owned());
+        }
+        if self.observation == Observation::Ma2c {
+            return Err("`Ma2c`, which shows what neighbours see, has no WGSL twin (`WaveAndWait` has)".to_owned());
         }
         self.check_times()?;
         if counts(world) >= 1 << 32 {
@@ -325,6 +329,7 @@ impl Streets {
                 coming: numbers.list(coming.drain(..)),
                 outside: numbers.list(outside),
                 length_m: this.length_m as f32,
+                before_light: u32::from(world.leads_to_light(lane)),
             }
         });
         let streets: Vec<Street> = streets.collect();
@@ -425,8 +430,12 @@ impl Streets {
                 Payment::Queue { scale } => format!("pay_queue(crossing, f32({:e}))", scale.get() as f32),
                 Payment::Pressure {} => "pay_pressure(crossing)".to_owned(),
                 Payment::PressLight {} => "pay_press_light(crossing)".to_owned(),
+                Payment::QueuePressure {} => "pay_queue_pressure(crossing)".to_owned(),
                 Payment::Halt {} => "pay_halt(crossing)".to_owned(),
-                Payment::QueueAndWait { weight } => {
+                Payment::QueueAndWait { neighbours, .. } if neighbours.get() > 0.0 => {
+                    return Err("what `neighbours` earn has no WGSL twin (without it `QueueAndWait` has)".to_owned());
+                }
+                Payment::QueueAndWait { weight, .. } => {
                     format!("pay_queue_and_wait(crossing, f32({:e}))", weight.get() as f32)
                 }
                 Payment::WaitDifference {} => format!("pay_wait_difference(crossing, {task}u * AGENTS + agent)"),
@@ -517,7 +526,13 @@ impl Streets {
                 let pressures = movement("show(agent, number, pressure(movement))");
                 (format!("{pressures}{}", green("MOST_MOVEMENTS")), 0.0)
             }
+            Observation::QueuePressure => {
+                let pressures = movement("show(agent, MOST_GREENS + number, queue_pressure(movement))");
+                (format!("{}{pressures}", green("0u")), 0.0)
+            }
             Observation::DrqNorm => (incoming("show_drq(agent, 5u * number, lane)"), 200.0),
+            // Refused before.
+            Observation::Ma2c => (String::new(), 50.0),
             Observation::WaveAndWait => (incoming("show_wave_and_wait(agent, 2u * number, lane)"), 50.0),
             Observation::SumoRl => {
                 let clearing = "show(agent, MOST_GREENS, f32(1u - get_lights_clearing(agent_crossing(agent))))";

@@ -51,6 +51,17 @@ fn pay_press_light(crossing: u32) -> f32 {
     return -abs(sum);
 }
 
+fn pay_queue_pressure(crossing: u32) -> f32 {
+    var sum = 0.0;
+    for (var at = crossings[crossing].outgoing_at; at < crossings[crossing].outgoing_end; at++) {
+        sum += queue_before_light(numbers[at]);
+    }
+    for (var at = crossings[crossing].incoming_at; at < crossings[crossing].incoming_end; at++) {
+        sum -= queue(numbers[at]);
+    }
+    return sum;
+}
+
 fn pay_halt(crossing: u32) -> f32 {
     var sum = 0u;
     for (var at = crossings[crossing].incoming_at; at < crossings[crossing].incoming_end; at++) {

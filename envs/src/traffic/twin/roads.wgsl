@@ -17,6 +17,8 @@ struct Street {
     outside_at: u32,
     outside_end: u32,
     length_m: f32,
+    // Whether it leads to a light that somebody controls.
+    before_light: u32,
 }
 
 struct Link {

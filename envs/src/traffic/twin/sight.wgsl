@@ -77,6 +77,27 @@ fn pressure(movement: u32) -> f32 {
     return sum;
 }
 
+// Vehicles waiting on a lane that leads to a light which somebody controls.
+fn queue_before_light(lane: u32) -> f32 {
+    return select(0.0, queue(lane), streets[lane].before_light == 1u);
+}
+
+// Vehicles waiting before a movement, less those on the lanes behind it that lead to another light.
+fn queue_pressure(movement: u32) -> f32 {
+    var sum = 0.0;
+    for (var at = movements[movement].lanes_at; at < movements[movement].lanes_end; at++) {
+        sum += queue(numbers[at]);
+    }
+    for (var link = movements[movement].link; link < movements[movement].link_end; link++) {
+        var once = true;
+        for (var earlier = movements[movement].link; earlier < link; earlier++) {
+            once = once && links[earlier].to != links[link].to;
+        }
+        sum -= select(0.0, queue_before_light(links[link].to), once);
+    }
+    return sum;
+}
+
 // Whether a vehicle on a lane is before a movement.
 fn takes(vehicle: u32, movement: u32) -> bool {
     let way = way_at(get_vehicles_at(vehicle) + 1u);
