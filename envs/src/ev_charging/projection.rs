@@ -4,7 +4,7 @@
 //! feasible after them. Which one is used decides who gets less, so it is a named choice of the scenario: for one shared
 //! limit `L2` takes the same number of amperes from everyone (small requests starve), `MaxMin` gives everyone the same.
 
-use super::grid::{Bounds, Flow, Grid};
+use super::grid::{Bounds, Flow, Grid, Term};
 use super::nearest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,10 +35,12 @@ pub struct Work {
     pub sums: Vec<f64>,
     /// What every limit carries.
     pub flows: Vec<Flow>,
+    /// The square of what every limit may carry.
+    room: Vec<f64>,
     slopes: Vec<f64>,
     rising: Vec<bool>,
-    /// By class: what did not fit, and after how many that did.
-    refused: Vec<(f64, u32)>,
+    /// By class: what did not fit, after how many that did, and the place of the limit that stopped it.
+    refused: Vec<(f64, u32, u32)>,
     /// Weights of the level that rises.
     pub weights: Vec<f64>,
     pub(super) nearest: nearest::Work,
@@ -61,9 +63,10 @@ impl Work {
         Work {
             sums: vec![0.0; grid.classes()],
             flows: vec![Flow::default(); grid.limits.len()],
+            room: vec![0.0; grid.limits.len()],
             slopes: vec![0.0; grid.classes()],
             rising: vec![false; stations],
-            refused: vec![(0.0, 0); grid.classes()],
+            refused: vec![(0.0, 0, 0); grid.classes()],
             weights: vec![0.0; stations],
             nearest: nearest::Work::new(grid),
             memory: vec![0.0; nearest::memory(grid)],
@@ -110,7 +113,7 @@ impl Projection {
     /// commands between their bounds; what is nearest depends on how far beyond them a command is.
     pub fn apply(self, grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], amps: &mut [f64], work: &mut Work) {
         if self == Projection::L2 {
-            return nearest_between(grid, bounds, low, high, amps, work);
+            return nearest::project(grid, bounds, low, high, amps, work);
         }
         if self == Projection::None {
             return;
@@ -134,22 +137,6 @@ impl Projection {
             }
             Projection::Registration => one_by_one(grid, bounds, amps, work),
         }
-    }
-}
-
-/// The nearest commands between bounds that the grid can carry: within the bounds alone, where it can carry those.
-fn nearest_between(grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], amps: &mut [f64], work: &mut Work) {
-    for &station in &work.plugged {
-        let station = station as usize;
-        work.keys[station] = amps[station];
-        amps[station] = amps[station].max(low[station]).min(high[station]);
-    }
-    work.load_plugged(grid, amps);
-    if !bounds.all_hold(&work.flows) {
-        for &station in &work.plugged {
-            amps[station as usize] = work.keys[station as usize];
-        }
-        nearest::project(grid, bounds, low, high, amps, work);
     }
 }
 
@@ -325,8 +312,12 @@ fn hand_out(grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], wo
     if !bounds.all_hold(&work.flows) {
         return;
     }
-    // What did not fit in a class does not fit later in the step, unless something was added since.
-    work.refused.fill((f64::NAN, 0));
+    for (limit, room) in work.room.iter_mut().enumerate() {
+        *room = bounds.room(limit);
+    }
+    // What did not fit in a class does not fit later in the step, unless something was added since; what stopped it then is
+    // likely to stop it again.
+    work.refused.fill((f64::NAN, 0, 0));
     let mut added = 0;
     for at in 0..work.plugged.len() {
         let index = work.plugged[at] as usize;
@@ -334,11 +325,22 @@ fn hand_out(grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], wo
         while !station.pilots.continuous() && amps[index] >= 0.0 {
             let next = station.pilots.above(amps[index], 0.0);
             let more = next - amps[index];
-            if next > wish[index] + super::pilots::PILOT_TOLERANCE || work.refused[class as usize] == (more, added) {
+            if next > wish[index] + super::pilots::PILOT_TOLERANCE {
                 break;
             }
-            if !work.fits(grid, bounds, class, more) {
-                work.refused[class as usize] = (more, added);
+            let column = grid.column(class as usize);
+            let (refused, after, stopper) = work.refused[class as usize];
+            if (refused, after) == (more, added) {
+                break;
+            }
+            let stops = |term: &Term| {
+                let (limit, flow) = (term.to as usize, work.flows[term.to as usize]);
+                let flow = Flow { re: flow.re + term.re * more, im: flow.im + term.im * more };
+                bounds.with(limit, flow).square() > work.room[limit]
+            };
+            let again = column.get(stopper as usize).is_some_and(stops).then_some(stopper as usize);
+            if let Some(stopper) = again.or_else(|| column.iter().position(stops)) {
+                work.refused[class as usize] = (more, added, stopper as u32);
                 break;
             }
             work.add(grid, class, more);
