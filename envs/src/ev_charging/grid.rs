@@ -75,9 +75,9 @@ impl Flow {
         self.re * self.re + self.im * self.im
     }
 
-    /// A fraction of it.
-    pub fn over(self, by: f64) -> Flow {
-        Flow { re: self.re / by, im: self.im / by }
+    /// A multiple of it.
+    pub fn times(self, by: f64) -> Flow {
+        Flow { re: self.re * by, im: self.im * by }
     }
 
     /// The real part of `conj(self) · other`.

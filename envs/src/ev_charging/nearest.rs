@@ -45,6 +45,8 @@ pub(super) struct Work {
     /// By limit.
     pulls: Vec<Flow>,
     step: Vec<Flow>,
+    /// What limits carried before it.
+    flows: Vec<Flow>,
     taut: Vec<Taut>,
     quadratic: Quadratic,
 }
@@ -59,8 +61,6 @@ struct Taut {
     /// By how much it is exceeded.
     over: f64,
     multiplier: f64,
-    /// Where it was before the step.
-    before: f64,
     /// The multiplier that its curvature is taken with.
     bent: f64,
     /// Whether [`Quadratic::choose`] has it among those that pull.
@@ -92,7 +92,7 @@ struct Quadratic {
     right: Vec<f64>,
 }
 
-/// A step along which the best length is looked for: two lengths, and the slopes of `E` there.
+/// A step along which the best length is looked for, 0 where there is none: two lengths, and the slopes of `E` there.
 #[derive(Clone, Copy, Debug, Default)]
 struct Search {
     fall: f64,
@@ -114,6 +114,7 @@ impl Work {
             moving: Vec::with_capacity(classes),
             pulls: vec![Flow::default(); limits],
             step: vec![Flow::default(); limits],
+            flows: vec![Flow::default(); limits],
             taut: Vec::with_capacity(limits),
             quadratic: Quadratic::new(limits, classes),
         }
@@ -139,7 +140,7 @@ pub(super) fn project(
         work.nearest.wish[station] = amps[station];
         amps[station] = amps[station].max(low[station]).min(high[station]);
     }
-    if work.memory.iter().all(|pull| *pull == 0.0) {
+    if work.memory.iter().fold(0, |any, pull| any | pull.to_bits()) == 0 {
         work.load_plugged(grid, amps);
         if bounds.all_hold(&work.flows) {
             return;
@@ -195,10 +196,9 @@ fn solve(problem: &Problem<'_>, amps: &mut [f64], sums: &mut [f64], flows: &mut 
             }
         }
         step(grid, work);
-        search = Search::begin(grid, bounds, flows, work);
-        if !search.fall.is_finite() {
+        search = Search::begin(grid, flows, work).unwrap_or_default();
+        if search.length == 0.0 {
             work.pulls.fill(Flow::default());
-            search = Search::default();
         }
     }
 }
@@ -288,6 +288,7 @@ impl Problem<'_> {
 /// Finds the taut limits. Returns by how much what must hold does not.
 fn look(grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) -> f64 {
     work.taut.clear();
+    let mut exceeded = Taut::default();
     let mut off = 0.0_f64;
     for (limit, (&flow, &pull)) in flows.iter().zip(&work.pulls).enumerate() {
         let (flow, reach) = (bounds.with(limit, flow), bounds.reach(limit));
@@ -301,7 +302,7 @@ fn look(grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) -> f6
             continue;
         }
         // No flow has no direction; it is where its limit is 0 that there is none.
-        let along = if size > EXACT { flow.over(size) } else { pull.over(multiplier) };
+        let along = if size > EXACT { flow.times(1.0 / size) } else { pull.times(1.0 / multiplier) };
         off = off.max(over.abs());
         if multiplier > 0.0 {
             // What classes would be shifted by if the pull pointed as the flow does.
@@ -309,9 +310,17 @@ fn look(grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) -> f6
             off = off.max(grid.steepest(limit) * (apart.re.abs() + apart.im.abs()));
         }
         let (limit, size) = (limit as u32, size.max(EXACT));
-        let taut =
-            Taut { limit, unit: along, size, over, multiplier, before: multiplier, bent: multiplier, chosen: false };
-        work.taut.push(taut);
+        let taut = Taut { limit, unit: along, size, over, multiplier, bent: multiplier, chosen: false };
+        if multiplier > 0.0 {
+            work.taut.push(taut);
+        } else if over > exceeded.over * grid.steepest(limit as usize) {
+            exceeded = Taut { over: over / grid.steepest(limit as usize), ..taut };
+        }
+    }
+    // Of those that are exceeded, and do not pull yet, the one that is so most for its size.
+    if exceeded.over > 0.0 {
+        exceeded.over *= grid.steepest(exceeded.limit as usize);
+        work.taut.push(exceeded);
     }
     off
 }
@@ -513,42 +522,39 @@ impl Quadratic {
 }
 
 impl Search {
-    /// The slope of `E` where the step that was just taken began. A step that is too long by far is shortened at once.
-    fn begin(grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) -> Self {
-        let (mut fall, mut furthest) = (0.0, 0.0_f64);
-        for at in &work.taut {
-            let limit = at.limit as usize;
-            let (pull, step) = (work.pulls[limit], work.step[limit]);
-            let before = Flow { re: pull.re - step.re, im: pull.im - step.im };
-            let (flow, reach) = (bounds.with(limit, flows[limit]), bounds.reach(limit));
-            let along = if at.before > 0.0 { before.dot(step) / at.before } else { step.square().sqrt() };
-            fall += reach * along - flow.dot(step);
-            furthest += grid.steepest(limit) * (step.re.abs() + step.im.abs());
-        }
-        let mut search = Search { fall, length: 1.0, ends: [0.0; 2], slopes: [fall, 0.0], trials: 0 };
+    /// Begins with the step that was just taken. One that is too long by far is shortened at once; none where it is no number.
+    fn begin(grid: &Grid, flows: &[Flow], work: &mut Work) -> Option<Self> {
+        let size = |limit: usize, step: Flow| grid.steepest(limit) * (step.re.abs() + step.im.abs());
+        let furthest: f64 = work.taut.iter().map(|at| size(at.limit as usize, work.step[at.limit as usize])).sum();
+        work.flows.copy_from_slice(flows);
+        let mut search = Search { length: 1.0, ..Search::default() };
         if furthest > FURTHEST_AMPS {
             search.go(FURTHEST_AMPS / furthest, work);
         }
-        search
+        furthest.is_finite().then_some(search)
     }
 
     /// Goes to another length of the step where this one is much too long or too short.
     fn shorten(&mut self, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) -> bool {
-        if self.fall >= 0.0 || self.trials == TRIALS {
+        if self.length == 0.0 || self.trials == TRIALS {
             return false;
         }
-        let slopes = work.step.iter().enumerate().filter(|(_, step)| step.re != 0.0 || step.im != 0.0);
-        let slope: f64 = slopes
-            .map(|(limit, &step)| {
-                let (flow, reach, pull) = (bounds.with(limit, flows[limit]), bounds.reach(limit), work.pulls[limit]);
-                let size = pull.square().sqrt();
-                // A pull that ends at 0 was shrinking until then.
-                let along = if size > 0.0 { pull.dot(step) / size } else { -step.square().sqrt() };
-                reach * along - flow.dot(step)
-            })
-            .sum();
+        if self.trials == 0 {
+            self.slopes[0] = slope(bounds, &work.flows, &work.step, |limit| {
+                let (pull, step) = (work.pulls[limit], work.step[limit]);
+                // A pull that begins at 0 grows.
+                let before = Flow { re: pull.re - self.length * step.re, im: pull.im - self.length * step.im };
+                if before.square() > 1e-24 { before } else { step }
+            });
+            self.fall = self.slopes[0];
+        }
+        let slope = slope(bounds, flows, &work.step, |limit| {
+            let (pull, step) = (work.pulls[limit], work.step[limit]);
+            // A pull that ends at 0 was shrinking until then.
+            if pull.square() > 0.0 { pull } else { step.times(-1.0) }
+        });
         let (long, short) = (slope > -0.2 * self.fall, slope < 0.7 * self.fall && self.ends[1] > 0.0);
-        if !long && !short {
+        if self.fall >= 0.0 || !long && !short {
             return false;
         }
         let end = usize::from(long);
@@ -568,6 +574,16 @@ impl Search {
         }
         self.length = length;
     }
+}
+
+/// The slope of `E` along a step, where limits carry these flows and pulls point in these ways.
+fn slope(bounds: &Bounds<'_>, flows: &[Flow], step: &[Flow], way: impl Fn(usize) -> Flow) -> f64 {
+    let moved = step.iter().enumerate().filter(|(_, step)| step.re != 0.0 || step.im != 0.0);
+    let slope = moved.map(|(limit, step)| {
+        let way = way(limit);
+        bounds.reach(limit) * way.dot(*step) / way.square().sqrt() - bounds.with(limit, flows[limit]).dot(*step)
+    });
+    slope.sum()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

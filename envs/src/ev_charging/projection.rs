@@ -39,8 +39,8 @@ pub struct Work {
     room: Vec<f64>,
     slopes: Vec<f64>,
     rising: Vec<bool>,
-    /// By class: what did not fit, after how many that did, and the place of the limit that stopped it.
-    refused: Vec<(f64, u32, u32)>,
+    /// By class: what did not fit, and after how many that did.
+    refused: Vec<(f64, u32)>,
     /// Weights of the level that rises.
     pub weights: Vec<f64>,
     pub(super) nearest: nearest::Work,
@@ -66,7 +66,7 @@ impl Work {
             room: vec![0.0; grid.limits.len()],
             slopes: vec![0.0; grid.classes()],
             rising: vec![false; stations],
-            refused: vec![(0.0, 0, 0); grid.classes()],
+            refused: vec![(0.0, 0); grid.classes()],
             weights: vec![0.0; stations],
             nearest: nearest::Work::new(grid),
             memory: vec![0.0; nearest::memory(grid)],
@@ -161,14 +161,18 @@ fn furthest(bounds: &Bounds<'_>, flow: &[Flow], slope: impl Fn(usize) -> Flow, m
 
 /// Where a limit stops holding along `flow + t · slope`, `t ≥ 0`; infinite where it never does.
 fn crossing(bounds: &Bounds<'_>, limit: usize, flow: Flow, slope: Flow) -> f64 {
+    let reach = bounds.reach(limit);
+    leaving(bounds.with(limit, flow), slope, reach * reach)
+}
+
+/// Where `|flow + t · slope|²` becomes more than `room`.
+fn leaving(flow: Flow, slope: Flow, room: f64) -> f64 {
     let steep = slope.square();
     if steep == 0.0 {
         return f64::INFINITY;
     }
-    let flow = bounds.with(limit, flow);
-    let reach = bounds.reach(limit);
     let along = flow.dot(slope);
-    let short = (reach * reach - flow.square()).max(0.0);
+    let short = (room - flow.square()).max(0.0);
     let root = (along * along + steep * short).sqrt();
     if along > 0.0 { short / (along + root) } else { (root - along) / steep }
 }
@@ -315,9 +319,8 @@ fn hand_out(grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], wo
     for (limit, room) in work.room.iter_mut().enumerate() {
         *room = bounds.room(limit);
     }
-    // What did not fit in a class does not fit later in the step, unless something was added since; what stopped it then is
-    // likely to stop it again.
-    work.refused.fill((f64::NAN, 0, 0));
+    // What did not fit in a class does not fit later in the step, unless something was added since.
+    work.refused.fill((f64::NAN, 0));
     let mut added = 0;
     for at in 0..work.plugged.len() {
         let index = work.plugged[at] as usize;
@@ -328,20 +331,38 @@ fn hand_out(grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], wo
             if next > wish[index] + super::pilots::PILOT_TOLERANCE {
                 break;
             }
-            let column = grid.column(class as usize);
-            let (refused, after, stopper) = work.refused[class as usize];
-            if (refused, after) == (more, added) {
+            if work.refused[class as usize] == (more, added) {
                 break;
             }
-            let stops = |term: &Term| {
-                let (limit, flow) = (term.to as usize, work.flows[term.to as usize]);
+            let column = grid.column(class as usize);
+            let holds = |limit: usize, term: &Term, more: f64| {
+                let flow = work.flows[limit];
                 let flow = Flow { re: flow.re + term.re * more, im: flow.im + term.im * more };
-                bounds.with(limit, flow).square() > work.room[limit]
+                bounds.with(limit, flow).square() <= work.room[limit]
             };
-            let again = column.get(stopper as usize).is_some_and(stops).then_some(stopper as usize);
-            if let Some(stopper) = again.or_else(|| column.iter().position(stops)) {
-                work.refused[class as usize] = (more, added, stopper as u32);
+            let carries = |more: f64| column.iter().all(|term| holds(term.to as usize, term, more));
+            if !carries(more) {
+                work.refused[class as usize] = (more, added);
                 break;
+            }
+            // As many increments at once as fit: what holds here and there holds on the way.
+            let wished = (wish[index] + super::pilots::PILOT_TOLERANCE - amps[index]) / more;
+            if wished >= 3.0 && amps[index] >= station.pilots.least {
+                let all = wished.floor() * more;
+                let most = column.iter().fold(all, |most, term| {
+                    let limit = term.to as usize;
+                    if holds(limit, term, most) {
+                        return most;
+                    }
+                    most.min(leaving(bounds.with(limit, work.flows[limit]), term.flow(), work.room[limit]))
+                });
+                let many = (most / more).floor() * more;
+                if many > more && carries(many) {
+                    work.add(grid, class, many);
+                    added += 1;
+                    amps[index] += many;
+                    continue;
+                }
             }
             work.add(grid, class, more);
             added += 1;
