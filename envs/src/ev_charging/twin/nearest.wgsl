@@ -102,7 +102,8 @@ fn nearest_between(thread: u32) {
         pulls[2u * limit] = pull[limit].x;
         pulls[2u * limit + 1u] = pull[limit].y;
     }
-    if !all_hold() {
+    // What is near enough may be beyond a limit by as much.
+    if verdict == 0u && !all_hold() {
         shrink(thread);
     }
     workgroupBarrier();
