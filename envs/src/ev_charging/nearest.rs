@@ -140,7 +140,8 @@ pub(super) fn project(
         work.nearest.wish[station] = amps[station];
         amps[station] = amps[station].max(low[station]).min(high[station]);
     }
-    if work.memory.iter().fold(0, |any, pull| any | pull.to_bits()) == 0 {
+    // All of them at once; zeros may have a sign.
+    if work.memory.iter().fold(0, |any, pull| any | pull.to_bits() << 1) == 0 {
         work.load_plugged(grid, amps);
         if bounds.all_hold(&work.flows) {
             return;
