@@ -1,9 +1,8 @@
 //! Cars: what everyone was given, by every rule and projection.
 
-use super::every::{device, file, with};
+use super::every::{device, file};
 use super::{both, controller};
 use isonomy::engine::columns::column;
-use isonomy::engine::run::{Means, Run};
 use isonomy::engine::sim::Sim;
 use isonomy::envs::ev_charging::step::{Bay, Meter, Stay};
 use std::path::Path;
@@ -106,7 +105,7 @@ fn the_real_day_by_every_projection() {
 fn a_sampled_day_on_three_phases() {
     let days = file("ev_charging/caltech_day.ron");
     let unrounded = "environment.EvCharging.quantisation=None";
-    for projection in ["None", "Uniform", "MaxMin"] {
+    for projection in ["None", "L2", "Uniform", "MaxMin"] {
         let projection = format!("environment.EvCharging.projection={projection}");
         let everything = controller(r#"{"Uncontrolled": ()}"#);
         compare(&days, &[&everything, &projection, unrounded, "lanes=1"], 0);
@@ -117,11 +116,23 @@ fn a_sampled_day_on_three_phases() {
     }
 }
 
+/// Rules that ask for different currents in every step, more than the limits carry. Stations that offer any current show
+/// what the projection itself is off by; those that offer whole amperes may be rounded apart, as by other projections.
 #[test]
-fn the_nearest_currents_of_several_phases_are_left_to_the_processor() {
-    let Some(device) = device() else { return };
-    let sets = ["environment.EvCharging.projection=L2", "lanes=1"];
-    let scenario = with(&file("ev_charging/caltech_day.ron"), &sets).scenario;
-    let refused = Run::new(scenario, Means { threads: 1, device: Some(device) }).err().expect("there is no such twin");
-    assert!(refused.to_string().contains("several phases"), "{refused}");
+fn the_nearest_currents_of_three_phases() {
+    let days = file("ev_charging/caltech_day.ron");
+    let (l2, unrounded) = ("environment.EvCharging.projection=L2", "environment.EvCharging.quantisation=None");
+    let tight = "environment.EvCharging.network=Caltech(transformer_kw: 25)";
+    let everything = controller(r#"{"Uncontrolled": ()}"#);
+    compare(&days, &[&controller(r#"{"EqualProgress": ()}"#), l2, unrounded, "lanes=2"], 0);
+    compare(&days, &[&everything, tight, l2, unrounded, "lanes=1"], 0);
+    compare(
+        &days,
+        &[&everything, "environment.EvCharging.network=Jpl(upper_floors_kw: 40)", l2, unrounded, "lanes=1"],
+        0,
+    );
+    for quantisation in ["Floor", "Nearest"] {
+        let quantisation = format!("environment.EvCharging.quantisation={quantisation}");
+        compare(&days, &[&everything, l2, &quantisation, "lanes=1"], 3);
+    }
 }

@@ -75,6 +75,11 @@ impl Flow {
         self.re * self.re + self.im * self.im
     }
 
+    /// A multiple of it.
+    pub fn times(self, by: f64) -> Flow {
+        Flow { re: self.re * by, im: self.im * by }
+    }
+
     /// The real part of `conj(self) · other`.
     pub fn dot(self, other: Flow) -> f64 {
         self.re * other.re + self.im * other.im
@@ -107,6 +112,7 @@ pub struct Grid {
     row_ends: Vec<u32>,
     columns: Vec<Term>,
     column_ends: Vec<u32>,
+    steepest: Vec<f64>,
 }
 
 /// How much more than its bound a limit may carry.
@@ -115,11 +121,6 @@ pub fn tolerance(most: f64) -> f64 {
 }
 
 impl Grid {
-    /// Whether a limit adds currents of several phases.
-    pub fn mixes_phases(&self) -> bool {
-        self.rows.iter().any(|term| term.im != 0.0)
-    }
-
     /// Finds the classes of the stations and sorts the coefficients by limit and by class.
     pub fn new(stations: Vec<Station>, limits: Vec<Limit>) -> Self {
         let mut columns: Vec<Vec<Term>> = vec![Vec::new(); stations.len()];
@@ -146,6 +147,8 @@ impl Grid {
         let rows: Vec<Vec<Term>> = (0..limits.len() as u32).map(|limit| row(&classes, limit)).collect();
         let (most, offset) = (limits.iter().map(|limit| limit.most).collect(), vec![0.0; limits.len()]);
         let posts = stations.iter().filter_map(|station| station.post).max().map_or(0, |post| post + 1);
+        let size = |term: &Term| term.flow().square().sqrt();
+        let steepest = rows.iter().map(|row| row.iter().map(size).fold(0.0, f64::max)).collect();
         let (rows, row_ends) = flat(rows);
         let (columns, column_ends) = flat(classes);
         let gives_back = stations.iter().any(|station| station.most_back > 0.0);
@@ -163,6 +166,7 @@ impl Grid {
             row_ends,
             columns,
             column_ends,
+            steepest,
         }
     }
 
@@ -184,6 +188,11 @@ impl Grid {
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.column_ends.len()
+    }
+
+    /// The largest of a limit's coefficients.
+    pub fn steepest(&self, limit: usize) -> f64 {
+        self.steepest[limit]
     }
 
     /// The classes in a limit.
@@ -309,11 +318,16 @@ impl Bounds<'_> {
         self.most[limit].max(self.offset[limit].abs())
     }
 
-    /// Whether a limit holds, within its tolerance.
-    pub fn holds(&self, limit: usize, flow: Flow) -> bool {
+    /// The square of what a limit may carry, with its tolerance.
+    pub fn room(&self, limit: usize) -> f64 {
         let reach = self.reach(limit);
         let reach = reach + tolerance(reach);
-        self.with(limit, flow).square() <= reach * reach
+        reach * reach
+    }
+
+    /// Whether a limit holds, within its tolerance.
+    pub fn holds(&self, limit: usize, flow: Flow) -> bool {
+        self.with(limit, flow).square() <= self.room(limit)
     }
 
     /// Whether all limits hold.

@@ -8,7 +8,7 @@
 //! | `Call`  | most calls of a day    | times in which the transformer may carry less                          |
 //! | `Worn`  | stations, if wear      | energy through the battery                                             |
 //! | `Soc`   | stations · (steps + 1) | states of charge of the stay, if wear                                  |
-//! | `Pull`  | limits + classes       | what the nearest commands of the step before were found with           |
+//! | `Pull`  | 2 × limits             | what the nearest commands of the step before were found with           |
 //! | `Store` | 1, if `battery`        | the battery of the site                                                |
 //!
 //! A step: commands (or rules) → what the grid can carry of them → batteries → meters and rewards → who leaves → who comes.

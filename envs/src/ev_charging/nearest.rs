@@ -1,96 +1,132 @@
 //! The nearest commands that a grid can carry.
 //!
-//! `min Σ (z_i - a_i)²  with  low ≤ z ≤ high,  |F_j(z)| ≤ L_j`. Given multipliers `μ_j ≥ 0` of `|F_j|² ≤ L_j²`, every station
-//! of class `g` moves by the same `λ_g = Σ_j μ_j/L_j Re(conj(F_j) B_jg)` until it meets a bound: `z_i = clip(a_i - λ_g)`.
-//! So the unknowns are a sum per class and a multiplier per limit, a handful whatever the number of stations. Newton's
-//! method on those equations, with the set of limits that bind guessed anew in every round, often ends after a few
-//! rounds. Where it does not, an interior point comes close enough (convex programmes leave it no choice), and the same
-//! method finishes.
+//! `min ½ Σ (z_i - a_i)²  with  low ≤ z ≤ high,  |F_j(z)| ≤ L_j`. The dual problem has a complex number `y_j` for every limit,
+//! its *pull*. Stations of class `g` move by the same `λ_g = Σ_j Re(conj(y_j) B_jg)` until they meet a bound,
+//! `z_i = clip(a_i - λ_g)`, and what the pulls minimise is convex, `E(y)` with the gradient `L_j y_j/|y_j| - F_j(z)`. So the
+//! unknowns are a few numbers whatever the number of stations, and `z` keeps to its bounds in every round.
+//!
+//! A round is one of Newton's method on what must hold at the solution: `y_j` points as `F_j` does, `|F_j| = L_j` where
+//! `|y_j| = μ_j > 0`, `|F_j| ≤ L_j` elsewhere. With flows taken as linear in the sums of the classes that is a quadratic
+//! programme in `μ ≥ 0`, solved as Lawson and Hanson do (*Solving Least Squares Problems*, 1974), so that limits that say
+//! nearly the same do no harm. A step that goes too far, by the slope of `E` along it, is shortened. Two to four rounds are
+//! usual, one where nothing changed since the step before. Should many not be enough, steps of the proximal gradient
+//! method, which never fail but are slow, bring the pulls elsewhere.
 
 use super::grid::{Bounds, Flow, Grid};
 use super::projection;
 
-/// Rounds of Newton's method before the longer way is taken.
-const ROUNDS: usize = 6;
-/// Rounds of the interior point; it needs about 15.
-const MOST_ROUNDS: usize = 60;
-/// Accuracy of Newton's method, in ampere.
+/// How far from the solution is near enough: of flows in their own unit, of shifts in ampere.
 const EXACT: f64 = 1e-9;
+/// Below this a step is taken as it is.
+const NEAR: f64 = 1e-6;
+/// Rounds until the proximal gradient method helps, and rounds at most.
+const ROUNDS: [usize; 2] = [20, 100];
+/// Steps of the proximal gradient method, more each time.
+const SWEEPS: usize = 40;
+/// Times that a step is shortened.
+const TRIALS: u32 = 8;
+/// No step shifts a class further.
+const FURTHEST_AMPS: f64 = 256.0;
+/// Keeps systems solvable where limits say the same. It holds multipliers where they are, so that it changes no solution.
+const RIDGE: f64 = 1e-12;
 
 /// Room for intermediate results.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Work {
-    /// Classes that a binding limit is part of.
-    touched: Vec<u32>,
-    /// Limits that bind.
-    binding: Vec<u32>,
-    place: Vec<u32>,
-    multiplier: Vec<f64>,
+    /// By station: what is asked for.
+    wish: Vec<f64>,
+    /// By class: by how much stations move, and how many are between their bounds.
     shift: Vec<f64>,
-    clipped: Vec<f64>,
     free: Vec<f64>,
-    matrix: Vec<f64>,
-    right: Vec<f64>,
-    gradient: Vec<f64>,
-    start: Vec<f64>,
-    inner: Inner,
+    /// By class: its place among the classes that move.
+    place: Vec<u32>,
+    /// Classes that move and that a taut limit is part of.
+    moving: Vec<u32>,
+    /// By limit.
+    pulls: Vec<Flow>,
+    step: Vec<Flow>,
+    /// What limits carried before it.
+    flows: Vec<Flow>,
+    taut: Vec<Taut>,
+    quadratic: Quadratic,
 }
 
-/// Room for the interior point: stations that can move, one behind the other, and limits.
+/// A limit that pulls, or is exceeded.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taut {
+    limit: u32,
+    /// The direction of its flow, and its size.
+    unit: Flow,
+    size: f64,
+    /// By how much it is exceeded.
+    over: f64,
+    multiplier: f64,
+    /// The multiplier that its curvature is taken with.
+    bent: f64,
+    /// Whether [`Quadratic::choose`] has it among those that pull.
+    chosen: bool,
+}
+
+/// The quadratic programme of a round: what multipliers `μ` of the taut limits, and pulls `t` across their flows, make of the
+/// sums of the classes. The curvature of `|F|` ties `t` to `μ`.
 #[derive(Clone, Debug, Default)]
-struct Inner {
-    class: Vec<u32>,
-    wish: Vec<f64>,
-    low: Vec<f64>,
-    high: Vec<f64>,
-    amps: Vec<f64>,
-    /// Multipliers of the lower bounds, and of the upper ones.
-    above: Vec<f64>,
-    below: Vec<f64>,
-    /// One over the distance to the lower bound, and to the upper one.
-    up: Vec<f64>,
-    down: Vec<f64>,
-    weight: Vec<f64>,
-    pull: Vec<f64>,
-    change: Vec<f64>,
-    /// How far limits are from binding, and how that changes.
-    slack: Vec<f64>,
-    slack_change: Vec<f64>,
-    /// By class: sums of weights and of weighted pulls, and by how much the class moves against them.
-    weights: Vec<f64>,
-    pulls: Vec<f64>,
-    against: Vec<f64>,
+struct Quadratic {
+    /// By moving class: how the flow of every taut limit grows with its sum, along itself, then across, then `λ`.
+    rows: Vec<f64>,
+    /// How many of its stations move.
+    free: Vec<f64>,
+    /// `rows · diag(free) · rowsᵀ`, the lower triangle.
+    products: Vec<f64>,
+    /// Taut limits that bend; the factor of their part of the products, with `|F|/μ` on the diagonal; its inverse times what
+    /// flows do to `t`, a row per taut limit, then what `λ` does.
+    bent: Vec<u32>,
+    factor: Vec<f64>,
+    turned: Vec<f64>,
+    /// By taut limit: `t`.
+    aside: Vec<f64>,
+    /// `½ μᵀ M μ - goalᵀ μ`.
+    matrix: Vec<f64>,
+    goal: Vec<f64>,
+    chosen: Vec<u32>,
+    small: Vec<f64>,
+    right: Vec<f64>,
+}
+
+/// A step along which the best length is looked for, 0 where there is none: two lengths, and the slopes of `E` there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Search {
+    fall: f64,
+    length: f64,
+    ends: [f64; 2],
+    slopes: [f64; 2],
+    trials: u32,
 }
 
 impl Work {
     /// Room for this grid.
     pub(super) fn new(grid: &Grid) -> Self {
         let (classes, limits, stations) = (grid.classes(), grid.limits.len(), grid.stations.len());
-        let most = classes + limits;
         Work {
-            touched: Vec::with_capacity(classes),
-            binding: Vec::with_capacity(limits),
-            place: vec![0; classes],
-            multiplier: vec![0.0; limits],
+            wish: vec![0.0; stations],
             shift: vec![0.0; classes],
-            clipped: vec![0.0; classes],
             free: vec![0.0; classes],
-            matrix: vec![0.0; most * most],
-            right: vec![0.0; most],
-            gradient: vec![0.0; limits * classes],
-            start: vec![0.0; stations],
-            inner: Inner::new(grid),
+            place: vec![u32::MAX; classes],
+            moving: Vec::with_capacity(classes),
+            pulls: vec![Flow::default(); limits],
+            step: vec![Flow::default(); limits],
+            flows: vec![Flow::default(); limits],
+            taut: Vec::with_capacity(limits),
+            quadratic: Quadratic::new(limits, classes),
         }
     }
 }
 
-/// What is remembered from one step of a site to the next: multipliers of the limits, then sums of the classes. Zeros: nothing.
+/// What is remembered from one step of a site to the next: the pulls. Zeros: nothing.
 pub(super) fn memory(grid: &Grid) -> usize {
-    grid.limits.len() + grid.classes()
+    2 * grid.limits.len()
 }
 
-/// Replaces `amps` by the nearest commands between `low` and `high` that the grid can carry. Expects the sums and the flows of
-/// the commands between their bounds.
+/// Replaces `amps` by the nearest commands between `low` and `high` that the grid can carry.
 pub(super) fn project(
     grid: &Grid,
     bounds: &Bounds<'_>,
@@ -99,30 +135,27 @@ pub(super) fn project(
     amps: &mut [f64],
     work: &mut projection::Work,
 ) {
+    for &station in &work.plugged {
+        let station = station as usize;
+        work.nearest.wish[station] = amps[station];
+        amps[station] = amps[station].max(low[station]).min(high[station]);
+    }
+    // All of them at once; zeros may have a sign.
+    if work.memory.iter().fold(0, |any, pull| any | pull.to_bits() << 1) == 0 {
+        work.load_plugged(grid, amps);
+        if bounds.all_hold(&work.flows) {
+            return;
+        }
+    }
     let projection::Work { sums, flows, nearest, memory, plugged, .. } = work;
-    for &station in &*plugged {
-        nearest.start[station as usize] = amps[station as usize];
+    for (pull, memory) in nearest.pulls.iter_mut().zip(memory.chunks_exact(2)) {
+        *pull = Flow { re: memory[0], im: memory[1] };
     }
     let problem = Problem { grid, bounds, plugged, low, high };
-    let (multipliers, before) = memory.split_at_mut(flows.len());
-    nearest.multiplier.copy_from_slice(multipliers);
-    if multipliers.iter().any(|multiplier| *multiplier > 0.0) {
-        sums.copy_from_slice(before);
-        grid.flows(sums, flows);
+    solve(&problem, amps, sums, flows, nearest);
+    for (pull, memory) in nearest.pulls.iter().zip(memory.chunks_exact_mut(2)) {
+        (memory[0], memory[1]) = (pull.re, pull.im);
     }
-    if !newton(&problem, sums, flows, nearest) {
-        approach(&problem, sums, flows, nearest);
-        newton(&problem, sums, flows, nearest);
-    }
-    multipliers.copy_from_slice(&nearest.multiplier);
-    before.copy_from_slice(sums);
-    for &station in &*plugged {
-        let station = station as usize;
-        let wish = nearest.start[station] - nearest.shift[grid.class[station] as usize];
-        amps[station] = wish.max(low[station]).min(high[station]);
-    }
-    grid.sums_of(plugged, amps, sums);
-    grid.flows(sums, flows);
     if !bounds.all_hold(flows) {
         projection::shrink(grid, bounds, amps, work);
     }
@@ -137,377 +170,451 @@ struct Problem<'a> {
     high: &'a [f64],
 }
 
+fn solve(problem: &Problem<'_>, amps: &mut [f64], sums: &mut [f64], flows: &mut [Flow], work: &mut Work) {
+    let Problem { grid, bounds, .. } = *problem;
+    let (mut search, mut best) = (Search::default(), f64::INFINITY);
+    for round in 0..ROUNDS[1] {
+        if round > 0 && round % ROUNDS[0] == 0 {
+            for _ in 0..SWEEPS * round / ROUNDS[0] {
+                problem.carry(amps, sums, flows, work);
+                problem.sweep(flows, work);
+            }
+            (search, best) = (Search::default(), f64::INFINITY);
+        }
+        problem.carry(amps, sums, flows, work);
+        let off = look(grid, bounds, flows, work);
+        if off <= EXACT {
+            return;
+        }
+        let better = off < 0.5 * best;
+        best = best.min(off);
+        if !better && off > NEAR && search.shorten(bounds, flows, work) {
+            continue;
+        }
+        for at in 0..work.taut.len() {
+            if work.taut[at].over > 0.0 || work.taut[at].multiplier > 0.0 {
+                problem.unstick(work, at);
+            }
+        }
+        step(grid, work);
+        search = Search::begin(grid, flows, work).unwrap_or_default();
+        if search.length == 0.0 {
+            work.pulls.fill(Flow::default());
+        }
+    }
+}
+
 impl Problem<'_> {
-    /// The sum of every class where its stations move by `shift`, and how many of them are between their bounds.
-    fn clip(&self, start: &[f64], shift: &[f64], clipped: &mut [f64], free: &mut [f64]) {
-        clipped.fill(0.0);
+    /// Where pulls bring the stations, and what limits carry then.
+    fn carry(&self, amps: &mut [f64], sums: &mut [f64], flows: &mut [Flow], work: &mut Work) {
+        let Work { wish, shift, free, pulls, .. } = work;
+        shift.fill(0.0);
+        for (limit, pull) in pulls.iter().enumerate() {
+            if pull.re != 0.0 || pull.im != 0.0 {
+                for term in self.grid.row(limit) {
+                    shift[term.to as usize] += pull.dot(term.flow());
+                }
+            }
+        }
+        sums.fill(0.0);
         free.fill(0.0);
+        // Neighbours are often of one class.
+        let (mut last, mut by, mut sum, mut count) = (0, shift[0], 0.0, 0.0);
         for &station in self.plugged {
             let station = station as usize;
             let (low, high, class) = (self.low[station], self.high[station], self.grid.class[station] as usize);
-            let wish = start[station] - shift[class];
-            clipped[class] += wish.max(low).min(high);
-            free[class] += f64::from(u8::from(wish > low && wish <= high));
+            if class != last {
+                (sums[last], free[last]) = (sums[last] + sum, free[last] + count);
+                (last, by, sum, count) = (class, shift[class], 0.0, 0.0);
+            }
+            let moved = wish[station] - by;
+            let now = moved.max(low).min(high);
+            amps[station] = now;
+            sum += now;
+            count += f64::from(u8::from((moved > low) & (moved <= high)));
+        }
+        (sums[last], free[last]) = (sums[last] + sum, free[last] + count);
+        self.grid.flows(sums, flows);
+    }
+
+    /// A step of the proximal gradient method, which never increases `E`: as long as is safe when all stations move.
+    fn sweep(&self, flows: &[Flow], work: &mut Work) {
+        work.free.fill(0.0);
+        for &station in self.plugged {
+            work.free[self.grid.class[station as usize] as usize] += 1.0;
+        }
+        let size = |flow: Flow| flow.square().sqrt();
+        for (limit, &flow) in flows.iter().enumerate() {
+            let steep = self.grid.row(limit).iter().map(|term| {
+                let all: f64 = self.grid.column(term.to as usize).iter().map(|term| size(term.flow())).sum();
+                work.free[term.to as usize] * size(term.flow()) * all
+            });
+            let steep: f64 = steep.sum();
+            if steep > 0.0 {
+                let (flow, pull) = (self.bounds.with(limit, flow), work.pulls[limit]);
+                let pushed = Flow { re: pull.re + flow.re / steep, im: pull.im + flow.im / steep };
+                let left = (1.0 - self.bounds.reach(limit) / (steep * size(pushed)).max(1e-300)).max(0.0);
+                work.pulls[limit] = Flow { re: pushed.re * left, im: pushed.im * left };
+            }
+        }
+    }
+
+    /// Where no station of a taut limit would move: has the next one that will be all that moves until then.
+    fn unstick(&self, work: &mut Work, at: usize) {
+        let Taut { limit, unit, over, .. } = work.taut[at];
+        let terms = self.grid.row(limit as usize);
+        if terms.iter().any(|term| work.free[term.to as usize] > 0.0) {
+            return;
+        }
+        let (mut least, mut next) = (f64::INFINITY, None);
+        for term in terms {
+            let slope = unit.dot(term.flow());
+            let down = (over > 0.0) == (slope > 0.0);
+            for &station in self.plugged.iter().filter(|&&station| self.grid.class[station as usize] == term.to) {
+                let (low, high) = (self.low[station as usize], self.high[station as usize]);
+                let moved = work.wish[station as usize] - work.shift[term.to as usize];
+                let far = if down { moved - high } else { low - moved }.max(1e-9) / slope.abs();
+                let can = low < high && if down { moved > low } else { moved <= high };
+                if can && far < least {
+                    (least, next) = (far, Some((term.to as usize, slope)));
+                }
+            }
+        }
+        if let Some((class, slope)) = next {
+            work.free[class] = over.abs() / (slope * slope * least * 1.001);
         }
     }
 }
 
-/// Leaves the moves of the classes in `work.shift`. `sums` and `flows` are those of the commands on entry.
-fn newton(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &mut Work) -> bool {
-    let Problem { grid, bounds, .. } = *problem;
-    for _ in 0..ROUNDS {
-        choose(grid, bounds, flows, work);
-        let worst = slack(bounds, flows, work);
-        move_classes(grid, bounds, flows, work);
-        problem.clip(&work.start, &work.shift, &mut work.clipped, &mut work.free);
-        let off = (0..sums.len()).map(|class| (work.clipped[class] - sums[class]).abs()).fold(worst, f64::max);
-        if off <= EXACT {
-            return true;
-        }
-        if !off.is_finite() || !solve(grid, bounds, sums, flows, work) {
-            return false;
-        }
-        grid.flows(sums, flows);
-    }
-    false
-}
-
-/// `(|F|² - L²) / 2L`: about by how much a limit is exceeded, in its own unit.
-fn overrun(bounds: &Bounds<'_>, limit: usize, flow: Flow) -> f64 {
-    let reach = bounds.reach(limit);
-    (bounds.with(limit, flow).square() - reach * reach) / (2.0 * reach)
-}
-
-/// The limits that bind: exceeded, or with a multiplier that outweighs their slack.
-fn choose(grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) {
-    work.binding.clear();
-    work.touched.clear();
-    work.place.fill(u32::MAX);
-    for (limit, &flow) in flows.iter().enumerate() {
-        if work.multiplier[limit] + overrun(bounds, limit, flow) <= EXACT * 0.1 {
-            work.multiplier[limit] = 0.0;
+/// Finds the taut limits. Returns by how much what must hold does not.
+fn look(grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) -> f64 {
+    work.taut.clear();
+    let mut exceeded = Taut::default();
+    let mut off = 0.0_f64;
+    for (limit, (&flow, &pull)) in flows.iter().zip(&work.pulls).enumerate() {
+        let (flow, reach) = (bounds.with(limit, flow), bounds.reach(limit));
+        let (square, pulled) = (flow.square(), pull.square());
+        if pulled == 0.0 && square <= reach * reach {
             continue;
         }
-        work.binding.push(limit as u32);
-        for term in grid.row(limit) {
-            let place = &mut work.place[term.to as usize];
-            if *place == u32::MAX {
-                *place = work.touched.len() as u32;
-                work.touched.push(term.to);
+        let (size, multiplier) = (square.sqrt(), pulled.sqrt());
+        let over = size - reach;
+        if multiplier == 0.0 && over <= EXACT {
+            continue;
+        }
+        // No flow has no direction; it is where its limit is 0 that there is none.
+        let along = if size > EXACT { flow.times(1.0 / size) } else { pull.times(1.0 / multiplier) };
+        off = off.max(over.abs());
+        if multiplier > 0.0 {
+            // What classes would be shifted by if the pull pointed as the flow does.
+            let apart = Flow { re: pull.re - multiplier * along.re, im: pull.im - multiplier * along.im };
+            off = off.max(grid.steepest(limit) * (apart.re.abs() + apart.im.abs()));
+        }
+        let (limit, size) = (limit as u32, size.max(EXACT));
+        let taut = Taut { limit, unit: along, size, over, multiplier, bent: multiplier, chosen: false };
+        if multiplier > 0.0 {
+            work.taut.push(taut);
+        } else if over > exceeded.over * grid.steepest(limit as usize) {
+            exceeded = Taut { over: over / grid.steepest(limit as usize), ..taut };
+        }
+    }
+    // Of those that are exceeded, and do not pull yet, the one that is so most for its size.
+    if exceeded.over > 0.0 {
+        exceeded.over *= grid.steepest(exceeded.limit as usize);
+        work.taut.push(exceeded);
+    }
+    off
+}
+
+/// Newton's step, from `work.pulls` on; it is left in `work.step`.
+fn step(grid: &Grid, work: &mut Work) {
+    let Work { shift, free, place, moving, pulls, step, taut, quadratic, .. } = work;
+    moving.clear();
+    place.fill(u32::MAX);
+    for at in &*taut {
+        for term in grid.row(at.limit as usize) {
+            let place = &mut place[term.to as usize];
+            if *place == u32::MAX && free[term.to as usize] > 0.0 {
+                *place = moving.len() as u32;
+                moving.push(term.to);
             }
         }
     }
+    quadratic.begin(grid, place, taut, moving.iter().map(|&class| (free[class as usize], shift[class as usize])));
+    quadratic.solve(taut);
+    // The curvature of a limit grows with its multiplier.
+    let grew = |at: &Taut| (at.multiplier - at.bent).abs() > 0.3 * (at.multiplier + at.bent);
+    if taut.iter().any(grew) {
+        taut.iter_mut().for_each(|at| at.bent = at.multiplier);
+        quadratic.solve(taut);
+    }
+    step.fill(Flow::default());
+    for (at, aside) in taut.iter().zip(&quadratic.aside) {
+        let pull = &mut pulls[at.limit as usize];
+        let next = Flow {
+            re: at.multiplier * at.unit.re - aside * at.unit.im,
+            im: at.multiplier * at.unit.im + aside * at.unit.re,
+        };
+        step[at.limit as usize] = Flow { re: next.re - pull.re, im: next.im - pull.im };
+        *pull = next;
+    }
 }
 
-/// The largest violation of what must hold at the solution, as far as it concerns limits and multipliers.
-fn slack(bounds: &Bounds<'_>, flows: &[Flow], work: &Work) -> f64 {
-    let off = |&limit: &u32| {
-        let limit = limit as usize;
-        overrun(bounds, limit, flows[limit]).abs().max(-work.multiplier[limit])
-    };
-    work.binding.iter().map(off).fold(0.0, f64::max)
-}
-
-/// `shift = Σ_j μ_j ∇_j`, where `∇_j` is the gradient of `|F_j|²/2L_j` by the sums of the classes, kept for [`solve`].
-fn move_classes(grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) {
-    let classes = grid.classes();
-    work.shift.fill(0.0);
-    for &limit in &work.binding {
-        let limit = limit as usize;
-        let flow = bounds.with(limit, flows[limit]);
-        let reach = bounds.reach(limit);
-        for term in grid.row(limit) {
-            let slope = flow.dot(term.flow()) / reach;
-            work.gradient[limit * classes + term.to as usize] = slope;
-            work.shift[term.to as usize] += work.multiplier[limit] * slope;
+impl Quadratic {
+    fn new(limits: usize, classes: usize) -> Self {
+        let most = 2 * limits + 1;
+        let square = vec![0.0; limits * limits];
+        Quadratic {
+            rows: vec![0.0; most * classes],
+            free: vec![0.0; classes],
+            products: vec![0.0; most * most],
+            bent: Vec::with_capacity(limits),
+            factor: square.clone(),
+            turned: vec![0.0; (limits + 1) * limits],
+            aside: vec![0.0; limits],
+            matrix: square.clone(),
+            goal: vec![0.0; limits],
+            chosen: Vec::with_capacity(limits),
+            small: square,
+            right: vec![0.0; limits],
         }
     }
-}
 
-/// One step of Newton's method on `sum_g = clip(shift_g)` and `|F_j| = L_j`; classes outside every binding limit are
-/// where they started.
-fn solve(grid: &Grid, bounds: &Bounds<'_>, sums: &mut [f64], flows: &[Flow], work: &mut Work) -> bool {
-    let (touched, binding) = (work.touched.len(), work.binding.len());
-    let size = touched + binding;
-    let matrix = &mut work.matrix[..size * size];
-    matrix.fill(0.0);
-    for (row, &class) in work.touched.iter().enumerate() {
-        matrix[row * size + row] = 1.0;
-        work.right[row] = work.clipped[class as usize] - sums[class as usize];
-    }
-    for (index, &limit) in work.binding.iter().enumerate() {
-        let limit = limit as usize;
-        let terms = grid.row(limit);
-        let scale = work.multiplier[limit] / bounds.reach(limit);
-        let column = touched + index;
-        for term in terms {
-            let row = work.place[term.to as usize] as usize;
-            let slope = work.gradient[limit * grid.classes() + term.to as usize];
-            let free = work.free[term.to as usize];
-            matrix[row * size + column] = free * slope;
-            matrix[column * size + row] = slope;
-            if scale != 0.0 && free != 0.0 {
-                for other in terms {
-                    let at = work.place[other.to as usize] as usize;
-                    matrix[row * size + at] += free * scale * term.flow().dot(other.flow());
+    /// What does not depend on multipliers. `moving`: of every moving class how many stations move, and its shift.
+    fn begin(&mut self, grid: &Grid, place: &[u32], taut: &[Taut], moving: impl ExactSizeIterator<Item = (f64, f64)>) {
+        let (width, count) = (moving.len(), taut.len());
+        let most = 2 * count + 1;
+        let rows = &mut self.rows[..most * width];
+        rows.fill(0.0);
+        for (row, at) in taut.iter().enumerate() {
+            for term in grid.row(at.limit as usize) {
+                let place = place[term.to as usize] as usize;
+                if place < width {
+                    rows[row * width + place] = at.unit.dot(term.flow());
+                    rows[(count + row) * width + place] = at.unit.re * term.im - at.unit.im * term.re;
                 }
             }
         }
-        // Keeps the system solvable where binding limits say the same.
-        matrix[column * size + column] = -1e-13;
-        work.right[column] = -overrun(bounds, limit, flows[limit]);
+        for (place, (free, shift)) in moving.enumerate() {
+            self.free[place] = free;
+            rows[2 * count * width + place] = shift;
+        }
+        for row in 0..most {
+            let own = &rows[row * width..][..width];
+            for column in 0..=row {
+                let other = &rows[column * width..][..width];
+                let both = own.iter().zip(other).zip(&self.free).map(|((own, other), free)| own * free * other);
+                self.products[row * most + column] = both.sum();
+            }
+        }
     }
-    if !eliminate(matrix, &mut work.right[..size], size) {
-        return false;
+
+    /// Finds multipliers, and `aside`.
+    fn solve(&mut self, taut: &mut [Taut]) {
+        self.eliminate(taut);
+        self.choose(taut);
+        let (count, size) = (taut.len(), self.bent.len());
+        let (rows, left) = self.turned[..(count + 1) * size].split_at_mut(count * size);
+        for (row, at) in rows.chunks_exact(size.max(1)).zip(&*taut).filter(|(_, at)| at.multiplier > 0.0) {
+            left.iter_mut().zip(row).for_each(|(left, by)| *left -= at.multiplier * by);
+        }
+        backward(&self.factor[..size * size], left);
+        self.aside[..count].fill(0.0);
+        for (&index, aside) in self.bent.iter().zip(left) {
+            self.aside[index as usize] = *aside;
+        }
     }
-    for class in 0..sums.len() {
-        let place = work.place[class];
-        sums[class] += if place == u32::MAX { work.clipped[class] - sums[class] } else { work.right[place as usize] };
+
+    /// The programme in `μ` alone.
+    fn eliminate(&mut self, taut: &[Taut]) {
+        let count = taut.len();
+        let most = 2 * count + 1;
+        let Quadratic { products, bent, factor, turned, matrix, goal, .. } = self;
+        let product = |row: usize, column: usize| products[row.max(column) * most + row.min(column)];
+        bent.clear();
+        for (index, at) in taut.iter().enumerate() {
+            if at.bent > 0.0 && product(count + index, count + index) > 0.0 {
+                bent.push(index as u32);
+            }
+        }
+        let size = bent.len();
+        for (row, &index) in bent.iter().enumerate() {
+            for (column, &other) in bent[..=row].iter().enumerate() {
+                factor[row * size + column] = product(count + index as usize, count + other as usize);
+            }
+            factor[row * size + row] += taut[index as usize].size / taut[index as usize].bent;
+        }
+        cholesky(&mut factor[..size * size], size);
+        for row in 0..=count {
+            // The last row is that of the shifts.
+            let of = if row == count { 2 * count } else { row };
+            let turned = &mut turned[row * size..][..size];
+            for (turned, &index) in turned.iter_mut().zip(&*bent) {
+                *turned = product(of, count + index as usize);
+            }
+            forward(&factor[..size * size], turned);
+        }
+        let turned = |row: usize| &turned[row * size..][..size];
+        for row in 0..count {
+            for column in 0..=row {
+                let both = product(row, column) - dot(turned(row), turned(column));
+                matrix[row * count + column] = both;
+                matrix[column * count + row] = both;
+            }
+            matrix[row * count + row] += RIDGE;
+            let shifted = product(row, 2 * count) - dot(turned(row), turned(count));
+            goal[row] = taut[row].over + shifted + RIDGE * taut[row].multiplier;
+        }
     }
-    for (index, &limit) in work.binding.iter().enumerate() {
-        work.multiplier[limit as usize] += work.right[touched + index];
+
+    /// Multipliers that minimise `½ μᵀ M μ - goalᵀ μ`, `μ ≥ 0`, from those that are there.
+    fn choose(&mut self, taut: &mut [Taut]) {
+        let count = taut.len();
+        let Quadratic { matrix, goal, chosen, small, right, .. } = self;
+        chosen.clear();
+        for (index, at) in taut.iter_mut().enumerate() {
+            at.chosen = at.multiplier > 0.0;
+            if at.chosen {
+                chosen.push(index as u32);
+            }
+        }
+        for _ in 0..4 * count + 4 {
+            // The minimum on those that are chosen; as far towards it as none of them falls below 0, which then leaves.
+            while !chosen.is_empty() {
+                let size = chosen.len();
+                for (row, &index) in chosen.iter().enumerate() {
+                    for (column, &other) in chosen[..=row].iter().enumerate() {
+                        small[row * size + column] = matrix[index as usize * count + other as usize];
+                    }
+                    right[row] = goal[index as usize];
+                }
+                cholesky(&mut small[..size * size], size);
+                forward(&small[..size * size], &mut right[..size]);
+                backward(&small[..size * size], &mut right[..size]);
+                let (mut share, mut out) = (1.0, None);
+                for (row, &index) in chosen.iter().enumerate().filter(|(row, _)| right[*row] <= 0.0) {
+                    let now = taut[index as usize].multiplier;
+                    let until = if now > 0.0 { now / (now - right[row]) } else { 0.0 };
+                    if out.is_none() || until < share {
+                        (share, out) = (until, Some(row));
+                    }
+                }
+                for (&index, &then) in chosen.iter().zip(&*right) {
+                    let multiplier = &mut taut[index as usize].multiplier;
+                    *multiplier += share * (then - *multiplier);
+                }
+                let Some(row) = out else { break };
+                let at = &mut taut[chosen.remove(row) as usize];
+                (at.multiplier, at.chosen) = (0.0, false);
+            }
+            let (mut most, mut next) = (0.001 * EXACT, None);
+            for (index, _) in taut.iter().enumerate().filter(|(_, at)| !at.chosen) {
+                let row = &matrix[index * count..][..count];
+                let held: f64 = chosen.iter().map(|&at| row[at as usize] * taut[at as usize].multiplier).sum();
+                if goal[index] - held > most {
+                    (most, next) = (goal[index] - held, Some(index));
+                }
+            }
+            let Some(index) = next else { return };
+            taut[index].chosen = true;
+            chosen.push(index as u32);
+        }
     }
-    true
 }
 
-/// Gauss, with the largest pivot of each column.
-fn eliminate(matrix: &mut [f64], right: &mut [f64], size: usize) -> bool {
-    for step in 0..size {
-        let size_at = |row: usize| matrix[row * size + step].abs();
-        let pivot = (step..size).max_by(|&a, &b| size_at(a).total_cmp(&size_at(b))).unwrap_or(step);
-        if size_at(pivot) < 1e-300 {
+impl Search {
+    /// Begins with the step that was just taken. One that is too long by far is shortened at once; none where it is no number.
+    fn begin(grid: &Grid, flows: &[Flow], work: &mut Work) -> Option<Self> {
+        let size = |limit: usize, step: Flow| grid.steepest(limit) * (step.re.abs() + step.im.abs());
+        let furthest: f64 = work.taut.iter().map(|at| size(at.limit as usize, work.step[at.limit as usize])).sum();
+        work.flows.copy_from_slice(flows);
+        let mut search = Search { length: 1.0, ..Search::default() };
+        if furthest > FURTHEST_AMPS {
+            search.go(FURTHEST_AMPS / furthest, work);
+        }
+        furthest.is_finite().then_some(search)
+    }
+
+    /// Goes to another length of the step where this one is much too long or too short.
+    fn shorten(&mut self, bounds: &Bounds<'_>, flows: &[Flow], work: &mut Work) -> bool {
+        if self.length == 0.0 || self.trials == TRIALS {
             return false;
         }
-        if pivot != step {
-            for column in step..size {
-                matrix.swap(pivot * size + column, step * size + column);
-            }
-            right.swap(pivot, step);
+        if self.trials == 0 {
+            self.slopes[0] = slope(bounds, &work.flows, &work.step, |limit| {
+                let (pull, step) = (work.pulls[limit], work.step[limit]);
+                // A pull that begins at 0 grows.
+                let before = Flow { re: pull.re - self.length * step.re, im: pull.im - self.length * step.im };
+                if before.square() > 1e-24 { before } else { step }
+            });
+            self.fall = self.slopes[0];
         }
-        let (above, below) = matrix.split_at_mut((step + 1) * size);
-        let pivot_row = &above[step * size..];
-        for (row, values) in below.chunks_exact_mut(size).enumerate() {
-            let factor = values[step] / pivot_row[step];
-            if factor != 0.0 {
-                for column in step + 1..size {
-                    values[column] -= factor * pivot_row[column];
-                }
-                right[step + 1 + row] -= factor * right[step];
-            }
+        let slope = slope(bounds, flows, &work.step, |limit| {
+            let (pull, step) = (work.pulls[limit], work.step[limit]);
+            // A pull that ends at 0 was shrinking until then.
+            if pull.square() > 0.0 { pull } else { step.times(-1.0) }
+        });
+        let (long, short) = (slope > -0.2 * self.fall, slope < 0.7 * self.fall && self.ends[1] > 0.0);
+        if self.fall >= 0.0 || !long && !short {
+            return false;
         }
-    }
-    for row in (0..size).rev() {
-        let known: f64 = (row + 1..size).map(|column| matrix[row * size + column] * right[column]).sum();
-        right[row] = (right[row] - known) / matrix[row * size + row];
-    }
-    right.iter().all(|x| x.is_finite())
-}
-
-/// A primal-dual interior point. Leaves multipliers, sums and flows from which [`newton`] has not far to go.
-///
-/// Stations have multipliers `above`, `below` of their bounds; what they do to the sum of their class is a weight and a pull,
-/// so that the linear system of a round has one row per class.
-fn approach(problem: &Problem<'_>, sums: &mut [f64], flows: &mut [Flow], work: &mut Work) {
-    let Problem { grid, bounds, .. } = *problem;
-    let classes = grid.classes();
-    let mut inner = std::mem::take(&mut work.inner);
-    inner.begin(problem, sums, &work.start);
-    grid.flows(sums, flows);
-    work.binding.clear();
-    work.binding.extend(0..flows.len() as u32);
-    for (limit, &flow) in flows.iter().enumerate() {
-        inner.slack[limit] = (-overrun(bounds, limit, flow)).max(0.1 * bounds.reach(limit));
-        work.multiplier[limit] = START / inner.slack[limit];
-    }
-    let mut length = 0.0_f64;
-    for _ in 0..MOST_ROUNDS {
-        let gap = inner.gap(&work.multiplier);
-        let off = (0..flows.len()).map(|limit| (overrun(bounds, limit, flows[limit]) + inner.slack[limit]).abs());
-        if gap < 1e-9 && off.fold(0.0, f64::max) < 1e-7 {
-            break;
-        }
-        let target = gap * ((1.0 - length) * (1.0 - length)).max(0.02);
-        move_classes(grid, bounds, flows, work);
-        inner.weigh(target, &work.shift);
-        inner.system(grid, bounds, flows, target, work);
-        cholesky(&mut work.matrix[..classes * classes], &mut work.right[..classes], classes);
-        length = inner.reach(grid, bounds, flows, target, work);
-        inner.advance(target, length, &mut work.multiplier);
-        for (sum, step) in sums.iter_mut().zip(&work.right) {
-            *sum += length * step;
-        }
-        grid.flows(sums, flows);
-    }
-    work.inner = inner;
-}
-
-/// Product of a multiplier and its distance at the beginning.
-const START: f64 = 1.0;
-
-impl Inner {
-    fn new(grid: &Grid) -> Self {
-        let [stations, limits, classes] = [grid.stations.len(), grid.limits.len(), grid.classes()];
-        let list = || Vec::with_capacity(stations);
-        Inner {
-            class: Vec::with_capacity(stations),
-            wish: list(),
-            low: list(),
-            high: list(),
-            amps: list(),
-            above: list(),
-            below: list(),
-            up: vec![0.0; stations],
-            down: vec![0.0; stations],
-            weight: vec![0.0; stations],
-            pull: vec![0.0; stations],
-            change: vec![0.0; stations],
-            slack: vec![0.0; limits],
-            slack_change: vec![0.0; limits],
-            weights: vec![0.0; classes],
-            pulls: vec![0.0; classes],
-            against: vec![0.0; classes],
-        }
+        let end = usize::from(long);
+        (self.ends[end], self.slopes[end]) = (self.length, slope);
+        let share = (self.slopes[0] / (self.slopes[0] - self.slopes[1])).clamp(0.1, 0.7);
+        self.trials += 1;
+        self.go(self.ends[0] + share * (self.ends[1] - self.ends[0]), work);
+        true
     }
 
-    /// Stations well between their bounds. Those that cannot move are only counted.
-    fn begin(&mut self, problem: &Problem<'_>, sums: &mut [f64], start: &[f64]) {
-        self.class.clear();
-        for list in [&mut self.wish, &mut self.low, &mut self.high, &mut self.amps, &mut self.above, &mut self.below] {
-            list.clear();
-        }
-        sums.fill(0.0);
-        for &station in problem.plugged {
-            let station = station as usize;
-            let class = problem.grid.class[station];
-            let (low, high) = (problem.low[station], problem.high[station]);
-            let width = high - low;
-            if width <= 0.0 {
-                sums[class as usize] += low;
-                continue;
-            }
-            let share = ((start[station] - low) / width).clamp(0.1, 0.9);
-            sums[class as usize] += low + share * width;
-            self.class.push(class);
-            self.wish.push(start[station]);
-            self.low.push(low);
-            self.high.push(high);
-            self.amps.push(low + share * width);
-            self.above.push(START / (share * width));
-            self.below.push(START / ((1.0 - share) * width));
-        }
-    }
-
-    /// The mean product of multipliers and distances.
-    fn gap(&self, multiplier: &[f64]) -> f64 {
-        let mut gap: f64 = self.slack.iter().zip(multiplier).map(|(slack, multiplier)| slack * multiplier).sum();
-        for at in 0..self.class.len() {
-            gap += self.above[at] * (self.amps[at] - self.low[at]) + self.below[at] * (self.high[at] - self.amps[at]);
-        }
-        gap / (2 * self.class.len() + self.slack.len()) as f64
-    }
-
-    fn weigh(&mut self, target: f64, shift: &[f64]) {
-        self.weights.fill(0.0);
-        self.pulls.fill(0.0);
-        for at in 0..self.class.len() {
-            let class = self.class[at] as usize;
-            let (up, down) = (1.0 / (self.amps[at] - self.low[at]), 1.0 / (self.high[at] - self.amps[at]));
-            let weight = 1.0 / (1.0 + self.above[at] * up + self.below[at] * down);
-            let pull = self.wish[at] - self.amps[at] - shift[class] + target * (up - down);
-            (self.up[at], self.down[at], self.weight[at], self.pull[at]) = (up, down, weight, pull);
-            self.weights[class] += weight;
-            self.pulls[class] += weight * pull;
-        }
-    }
-
-    /// `(1/W + M) dS = R/W - Σ_j (σ/s_j - θ_j g_j) c_j`, `M = Σ_j μ_j/L_j Re(Bᴴ B) + θ_j c_j c_jᵀ`, the lower triangle.
-    fn system(&self, grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], target: f64, work: &mut Work) {
-        let classes = grid.classes();
-        let matrix = &mut work.matrix[..classes * classes];
-        matrix.fill(0.0);
-        for class in 0..classes {
-            let weight = self.weights[class];
-            // A class that cannot move stays.
-            let (inverse, pull) = if weight > 0.0 { (1.0 / weight, self.pulls[class] / weight) } else { (1e300, 0.0) };
-            matrix[class * classes + class] = inverse;
-            work.right[class] = pull;
-        }
-        for (limit, &flow) in flows.iter().enumerate() {
-            let (slack, multiplier) = (self.slack[limit], work.multiplier[limit]);
-            let theta = multiplier / slack;
-            let push = target / slack + theta * overrun(bounds, limit, flow);
-            let bend = multiplier / bounds.reach(limit);
-            let gradient = &work.gradient[limit * classes..][..classes];
-            let terms = grid.row(limit);
-            for (index, term) in terms.iter().enumerate() {
-                let class = term.to as usize;
-                work.right[class] -= push * gradient[class];
-                for other in &terms[..=index] {
-                    let to = other.to as usize;
-                    let curve = bend * term.flow().dot(other.flow()) + theta * gradient[class] * gradient[to];
-                    matrix[class * classes + to] += curve;
-                }
+    fn go(&mut self, length: f64, work: &mut Work) {
+        let more = length - self.length;
+        for (pull, step) in work.pulls.iter_mut().zip(&work.step) {
+            if step.re != 0.0 || step.im != 0.0 {
+                *pull = Flow { re: pull.re + more * step.re, im: pull.im + more * step.im };
             }
         }
-    }
-
-    /// How far everything can go without leaving its side of zero, at most 1.
-    fn reach(&mut self, grid: &Grid, bounds: &Bounds<'_>, flows: &[Flow], target: f64, work: &Work) -> f64 {
-        let classes = grid.classes();
-        let mut steepest = 0.0_f64;
-        for (limit, &flow) in flows.iter().enumerate() {
-            let gradient = &work.gradient[limit * classes..][..classes];
-            let terms = grid.row(limit).iter();
-            let slope: f64 = terms.map(|term| gradient[term.to as usize] * work.right[term.to as usize]).sum();
-            let (slack, multiplier) = (self.slack[limit], work.multiplier[limit]);
-            let change = -overrun(bounds, limit, flow) - slack - slope;
-            self.slack_change[limit] = change;
-            steepest = steepest.max(-change / slack).max(1.0 - (target / multiplier - change) / slack);
-        }
-        for class in 0..classes {
-            let weight = self.weights[class];
-            self.against[class] = if weight > 0.0 { (self.pulls[class] - work.right[class]) / weight } else { 0.0 };
-        }
-        for at in 0..self.class.len() {
-            let change = self.weight[at] * (self.pull[at] - self.against[self.class[at] as usize]);
-            self.change[at] = change;
-            let above = 1.0 - (target / self.above[at] - change) * self.up[at];
-            let below = 1.0 - (target / self.below[at] + change) * self.down[at];
-            steepest = steepest.max(-change * self.up[at]).max(change * self.down[at]).max(above).max(below);
-        }
-        (0.995 / steepest).min(1.0)
-    }
-
-    fn advance(&mut self, target: f64, length: f64, multiplier: &mut [f64]) {
-        for (limit, multiplier) in multiplier.iter_mut().enumerate() {
-            let (slack, change) = (self.slack[limit], self.slack_change[limit]);
-            *multiplier += length * ((target - *multiplier * change) / slack - *multiplier);
-            self.slack[limit] += length * change;
-        }
-        for at in 0..self.class.len() {
-            let (change, above, below) = (self.change[at], self.above[at], self.below[at]);
-            self.above[at] += length * ((target - above * change) * self.up[at] - above);
-            self.below[at] += length * ((target + below * change) * self.down[at] - below);
-            self.amps[at] += length * change;
-        }
+        self.length = length;
     }
 }
 
-/// Solves a symmetric positive definite system, given its lower triangle, in place.
-fn cholesky(matrix: &mut [f64], right: &mut [f64], size: usize) {
+/// The slope of `E` along a step, where limits carry these flows and pulls point in these ways.
+fn slope(bounds: &Bounds<'_>, flows: &[Flow], step: &[Flow], way: impl Fn(usize) -> Flow) -> f64 {
+    let moved = step.iter().enumerate().filter(|(_, step)| step.re != 0.0 || step.im != 0.0);
+    let slope = moved.map(|(limit, step)| {
+        let way = way(limit);
+        bounds.reach(limit) * way.dot(*step) / way.square().sqrt() - bounds.with(limit, flows[limit]).dot(*step)
+    });
+    slope.sum()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Factors a symmetric positive definite matrix, given its lower triangle; the diagonal becomes one over the factor's.
+fn cholesky(matrix: &mut [f64], size: usize) {
     for row in 0..size {
-        for column in 0..=row {
-            let (before_row, before_column) = (&matrix[row * size..][..column], &matrix[column * size..][..column]);
-            let known: f64 = before_row.iter().zip(before_column).map(|(a, b)| a * b).sum();
-            let rest = matrix[row * size + column] - known;
-            matrix[row * size + column] =
-                if row == column { rest.max(1e-12).sqrt() } else { rest / matrix[column * size + column] };
+        let (above, own) = matrix.split_at_mut(row * size);
+        for column in 0..row {
+            let other = &above[column * size..][..size];
+            own[column] = (own[column] - dot(&own[..column], &other[..column])) * other[column];
         }
-        let known: f64 = matrix[row * size..][..row].iter().zip(&*right).map(|(a, b)| a * b).sum();
-        right[row] = (right[row] - known) / matrix[row * size + row];
+        own[row] = 1.0 / (own[row] - dot(&own[..row], &own[..row])).max(RIDGE).sqrt();
     }
+}
+
+fn forward(factor: &[f64], right: &mut [f64]) {
+    let size = right.len();
+    for row in 0..size {
+        let own = &factor[row * size..][..size];
+        right[row] = (right[row] - dot(&own[..row], &right[..row])) * own[row];
+    }
+}
+
+fn backward(factor: &[f64], right: &mut [f64]) {
+    let size = right.len();
     for row in (0..size).rev() {
-        let known: f64 = (row + 1..size).map(|below| matrix[below * size + row] * right[below]).sum();
-        right[row] = (right[row] - known) / matrix[row * size + row];
+        let known: f64 = (row + 1..size).map(|below| factor[below * size + row] * right[below]).sum();
+        right[row] = (right[row] - known) * factor[row * size + row];
     }
 }

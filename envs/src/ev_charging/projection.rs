@@ -4,7 +4,7 @@
 //! feasible after them. Which one is used decides who gets less, so it is a named choice of the scenario: for one shared
 //! limit `L2` takes the same number of amperes from everyone (small requests starve), `MaxMin` gives everyone the same.
 
-use super::grid::{Bounds, Flow, Grid};
+use super::grid::{Bounds, Flow, Grid, Term};
 use super::nearest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub struct Work {
     pub sums: Vec<f64>,
     /// What every limit carries.
     pub flows: Vec<Flow>,
+    /// The square of what every limit may carry.
+    room: Vec<f64>,
     slopes: Vec<f64>,
     rising: Vec<bool>,
     /// By class: what did not fit, and after how many that did.
@@ -61,6 +63,7 @@ impl Work {
         Work {
             sums: vec![0.0; grid.classes()],
             flows: vec![Flow::default(); grid.limits.len()],
+            room: vec![0.0; grid.limits.len()],
             slopes: vec![0.0; grid.classes()],
             rising: vec![false; stations],
             refused: vec![(0.0, 0); grid.classes()],
@@ -110,7 +113,7 @@ impl Projection {
     /// commands between their bounds; what is nearest depends on how far beyond them a command is.
     pub fn apply(self, grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], amps: &mut [f64], work: &mut Work) {
         if self == Projection::L2 {
-            return nearest_between(grid, bounds, low, high, amps, work);
+            return nearest::project(grid, bounds, low, high, amps, work);
         }
         if self == Projection::None {
             return;
@@ -137,22 +140,6 @@ impl Projection {
     }
 }
 
-/// The nearest commands between bounds that the grid can carry: within the bounds alone, where it can carry those.
-fn nearest_between(grid: &Grid, bounds: &Bounds<'_>, low: &[f64], high: &[f64], amps: &mut [f64], work: &mut Work) {
-    for &station in &work.plugged {
-        let station = station as usize;
-        work.keys[station] = amps[station];
-        amps[station] = amps[station].max(low[station]).min(high[station]);
-    }
-    work.load_plugged(grid, amps);
-    if !bounds.all_hold(&work.flows) {
-        for &station in &work.plugged {
-            amps[station as usize] = work.keys[station as usize];
-        }
-        nearest::project(grid, bounds, low, high, amps, work);
-    }
-}
-
 /// The largest `t ≤ most` up to which every limit of `slope` holds along `flow + t · slope`, and the limit that stops it.
 fn furthest(bounds: &Bounds<'_>, flow: &[Flow], slope: impl Fn(usize) -> Flow, most: f64) -> (f64, Option<usize>) {
     let mut best = (most, None);
@@ -174,14 +161,18 @@ fn furthest(bounds: &Bounds<'_>, flow: &[Flow], slope: impl Fn(usize) -> Flow, m
 
 /// Where a limit stops holding along `flow + t · slope`, `t ≥ 0`; infinite where it never does.
 fn crossing(bounds: &Bounds<'_>, limit: usize, flow: Flow, slope: Flow) -> f64 {
+    let reach = bounds.reach(limit);
+    leaving(bounds.with(limit, flow), slope, reach * reach)
+}
+
+/// Where `|flow + t · slope|²` becomes more than `room`.
+fn leaving(flow: Flow, slope: Flow, room: f64) -> f64 {
     let steep = slope.square();
     if steep == 0.0 {
         return f64::INFINITY;
     }
-    let flow = bounds.with(limit, flow);
-    let reach = bounds.reach(limit);
     let along = flow.dot(slope);
-    let short = (reach * reach - flow.square()).max(0.0);
+    let short = (room - flow.square()).max(0.0);
     let root = (along * along + steep * short).sqrt();
     if along > 0.0 { short / (along + root) } else { (root - along) / steep }
 }
@@ -325,6 +316,9 @@ fn hand_out(grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], wo
     if !bounds.all_hold(&work.flows) {
         return;
     }
+    for (limit, room) in work.room.iter_mut().enumerate() {
+        *room = bounds.room(limit);
+    }
     // What did not fit in a class does not fit later in the step, unless something was added since.
     work.refused.fill((f64::NAN, 0));
     let mut added = 0;
@@ -334,12 +328,41 @@ fn hand_out(grid: &Grid, bounds: &Bounds<'_>, wish: &[f64], amps: &mut [f64], wo
         while !station.pilots.continuous() && amps[index] >= 0.0 {
             let next = station.pilots.above(amps[index], 0.0);
             let more = next - amps[index];
-            if next > wish[index] + super::pilots::PILOT_TOLERANCE || work.refused[class as usize] == (more, added) {
+            if next > wish[index] + super::pilots::PILOT_TOLERANCE {
                 break;
             }
-            if !work.fits(grid, bounds, class, more) {
+            if work.refused[class as usize] == (more, added) {
+                break;
+            }
+            let column = grid.column(class as usize);
+            let holds = |limit: usize, term: &Term, more: f64| {
+                let flow = work.flows[limit];
+                let flow = Flow { re: flow.re + term.re * more, im: flow.im + term.im * more };
+                bounds.with(limit, flow).square() <= work.room[limit]
+            };
+            let carries = |more: f64| column.iter().all(|term| holds(term.to as usize, term, more));
+            if !carries(more) {
                 work.refused[class as usize] = (more, added);
                 break;
+            }
+            // As many increments at once as fit: what holds here and there holds on the way.
+            let wished = (wish[index] + super::pilots::PILOT_TOLERANCE - amps[index]) / more;
+            if wished >= 3.0 && amps[index] >= station.pilots.least {
+                let all = wished.floor() * more;
+                let most = column.iter().fold(all, |most, term| {
+                    let limit = term.to as usize;
+                    if holds(limit, term, most) {
+                        return most;
+                    }
+                    most.min(leaving(bounds.with(limit, work.flows[limit]), term.flow(), work.room[limit]))
+                });
+                let many = (most / more).floor() * more;
+                if many > more && carries(many) {
+                    work.add(grid, class, many);
+                    added += 1;
+                    amps[index] += many;
+                    continue;
+                }
             }
             work.add(grid, class, more);
             added += 1;

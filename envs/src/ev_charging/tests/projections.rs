@@ -1,5 +1,5 @@
 use super::{all_near, delta, near, network, shared};
-use crate::ev_charging::grid::{Adds, Grid, Limit};
+use crate::ev_charging::grid::{Adds, Bounds, Flow, Grid, Limit};
 use crate::ev_charging::network::Evse;
 use crate::ev_charging::projection::{Projection, Quantisation, Work, raise};
 
@@ -154,6 +154,80 @@ fn nothing_feasible_is_nearer() {
                 Projection::Uniform.apply(&grid, &grid.bounds(), &low, &high, &mut other, &mut work);
                 let along: f64 = (0..count).map(|i| (wish[i] - got[i]) * (other[i] - got[i])).sum();
                 assert!(along < 1e-3, "{site}, seed {seed}: {along}");
+            }
+        }
+    }
+}
+
+/// That the pulls that were found prove the commands nearest: stations move by what the pulls add up to, a pull points as
+/// the flow of its limit does, and there is none where a limit is not reached. No algorithm is part of this.
+fn proves(grid: &Grid, bounds: &Bounds<'_>, [low, high, wish, got]: [&[f64]; 4], pulls: &[f64]) -> Result<(), String> {
+    let pull = |limit: u32| Flow { re: pulls[2 * limit as usize], im: pulls[2 * limit as usize + 1] };
+    for station in 0..got.len() {
+        let column = grid.column(grid.class[station] as usize);
+        let shift: f64 = column.iter().map(|term| pull(term.to).dot(term.flow())).sum();
+        let want = (wish[station] - shift).max(low[station]).min(high[station]);
+        if !near(got[station], want, 1e-6) {
+            return Err(format!("station {station} has {} A, not {want}", got[station]));
+        }
+    }
+    let mut work = Work::new(grid);
+    work.load(grid, got);
+    for (limit, &flow) in work.flows.iter().enumerate() {
+        let (flow, reach, pull) = (bounds.with(limit, flow), bounds.reach(limit), pull(limit as u32));
+        let [size, strength] = [flow, pull].map(|flow| flow.square().sqrt());
+        if size > reach + 1e-6 || !near(flow.dot(pull), reach * strength, 1e-6 * strength) {
+            return Err(format!("limit {limit} of {reach} carries {size} and pulls with {strength}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn pulls_prove_what_is_nearest() {
+    for site in SITES.iter().chain(&["Caltech(transformer_kw: 20)", "Jpl(first_floor_kw: 15, upper_floors_kw: 40)"]) {
+        let mut grid = network(site);
+        let count = grid.stations.len();
+        let lines = grid.limits.len();
+        let terms = (0..count).map(|station| (station, 1.0)).collect();
+        let power = Limit { name: "power".into(), most: 20.0, adds: Adds::Power, terms };
+        grid = Grid::new(grid.stations.clone(), [&grid.limits[..], &[power]].concat());
+        for kind in 0..4 {
+            let mut work = Work::new(&grid);
+            let [mut low, mut high, mut wish] = [(); 3].map(|()| vec![0.0; count]);
+            for seed in 1..100 {
+                let mut next = unruly(seed);
+                let share = next();
+                for station in 0..count {
+                    // Steps of one site have most of their cars in common.
+                    if seed % 10 != 1 && next() > 0.1 {
+                        continue;
+                    }
+                    let plugged = next() < share;
+                    (low[station], high[station], wish[station]) = match kind {
+                        // All ask for the same, some need less; of cars that are nearly full; that give back; of no kind.
+                        0 => (0.0, if next() < 0.2 { 32.0 * next() } else { 32.0 }, 32.0),
+                        1 => (0.0, 5.0 * next(), (20.0 * next()).floor() * 1.6),
+                        2 => (-16.0 * next(), 32.0 * next(), 40.0 * next() - 8.0),
+                        _ => (0.0, 32.0 * next().sqrt(), 40.0 * next()),
+                    };
+                    if !plugged {
+                        (low[station], high[station]) = (0.0, 0.0);
+                    }
+                }
+                let mut most = grid.bounds().most.to_vec();
+                let mut offset = vec![0.0; most.len()];
+                // A transformer that other loads fill, or that may carry nothing, or everything.
+                (most[lines], offset[lines]) = match seed % 4 {
+                    0 => (1e4, 0.0),
+                    1 => (0.0, 0.0),
+                    _ => (20.0, 44.0 * next() - 20.0),
+                };
+                let bounds = Bounds { most: &most, offset: &offset };
+                let mut got = wish.clone();
+                Projection::L2.apply(&grid, &bounds, &low, &high, &mut got, &mut work);
+                let proof = proves(&grid, &bounds, [&low, &high, &wish, &got], &work.memory);
+                proof.unwrap_or_else(|error| panic!("{site}, kind {kind}, seed {seed}: {error}"));
             }
         }
     }

@@ -61,10 +61,6 @@ impl Charging {
         if self.site.cells.ramp_down {
             return Err("rules that watch cars slow down have no WGSL twin (`ramp_down: false` has)".to_owned());
         }
-        if self.site.projection == Projection::L2 && self.site.grid.mixes_phases() {
-            let reason = "the nearest currents under limits of several phases want more digits than a device has";
-            return Err(format!("{reason} (`projection: Uniform` has a WGSL twin)"));
-        }
         let mut source = self.constants(agents.len());
         for part in [
             include_str!("grid.wgsl"),
