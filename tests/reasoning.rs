@@ -162,6 +162,17 @@ fn combinations_that_cannot_work_are_refused() {
             ],
             "drops the groups in which all fail",
         ),
+        (
+            &[
+                r#"environment.CascadeSim.estimator={"Ngrpo": ()}"#,
+                r#"environment.CascadeSim.filter={"Rsr": (filter: {"DapoFilter": ()})}"#,
+            ],
+            "drops the groups in which all fail",
+        ),
+        (
+            &[r#"environment.CascadeSim.filter={"Rsr": (filter: {"DapoFilter": ()})}"#],
+            "in expectation nothing is left over for the next step",
+        ),
         (&[r#"environment.CascadeSim.estimator={"Copo": ()}"#], "which mode: Expected does not have"),
         (&[r#"environment.CascadeSim.estimator={"Gae": ()}"#], "needs the values of a critic"),
         (&[r#"environment.CascadeSim.estimator={"Gpg": ()}"#], "depend on the whole batch"),
@@ -174,6 +185,22 @@ fn combinations_that_cannot_work_are_refused() {
     }
     // A bonus that differs within a group, and a factor that the estimator does see, are fine.
     with(&file("reasoning/tri.ron"), &[r#"environment.CascadeSim.shaper={"DomainFactor": (factor: [1, 1, 2])}"#]);
+}
+
+/// VADE, dynamic sampling and recovery stand together, and surplus groups are used up rather than thrown away.
+#[test]
+fn groups_that_wait_are_counted() {
+    let sets = [
+        "environment.CascadeSim.mode=Sampled",
+        r#"environment.CascadeSim.sampling={"Vade": (floor: 0.1)}"#,
+        r#"environment.CascadeSim.filter={"Rsr": (filter: {"DapoFilter": ()})}"#,
+        "lanes=4",
+    ];
+    let trained = last("reasoning/tri.ron", &sets);
+    let [recovered, generated, dropped] = metrics(&trained, ["recovered", "generated", "dropped"]);
+    // 50 steps of 128 prompts and 8 responses; who waits in the end is learned from no more.
+    assert!(recovered > 0.0 && generated - dropped >= 50.0 * 1024.0, "{recovered} {generated} {dropped}");
+    assert!(generated - dropped < 51.0 * 1024.0 && recovered < generated, "{recovered} {generated} {dropped}");
 }
 
 fn isonomy(args: &[&str]) -> Output {

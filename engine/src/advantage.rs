@@ -327,6 +327,12 @@ pub trait RewardShaper: std::fmt::Debug + Send + Sync {
 pub trait GroupFilter: std::fmt::Debug + Send + Sync {
     /// Whether each response is learned from, `[B]`; a group is kept or dropped as a whole.
     fn keep(&self, batch: &Responses<'_>, keep: &mut [bool]);
+
+    /// Whether groups that are kept when a batch is full wait for the next one, and no longer. If not, the batch is as much
+    /// larger.
+    fn recovers(&self) -> bool {
+        false
+    }
 }
 
 /// Changes advantages token by token, or step by step.

@@ -1,10 +1,12 @@
-//! `cargo bench -p isonomy-neural`: how fast a decoder of the usual size answers and learns, on one core.
+//! `cargo bench -p isonomy-neural`: how fast a decoder of the usual size (106,816 parameters) answers, alone, on one thread and on two
+//! that share out the prompts, and how fast it learns, on one. `cargo bench -p isonomy-neural -- generate` measures answers only.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use isonomy_engine::noise::{Key, Phase, Purpose};
 use isonomy_envs::reasoning::tasks::{Address, DOMAINS, MOST_TOKENS, Split, encode};
 use isonomy_neural::Backend;
 use isonomy_neural::transformer::{Batch, Choice, Decoder, Decoding, Generated, gradient};
+use std::thread;
 
 const RESPONSES: usize = 8;
 
@@ -25,16 +27,31 @@ fn generate(criterion: &mut Criterion) {
         f64::from(word) / f64::from(u32::MAX) * 3.4 - 1.7
     });
     let mut group = criterion.benchmark_group("generate");
-    for count in [32, 128] {
+    for (count, threads) in [(32, 1), (128, 1), (128, 2)] {
         let prompts = prompts(count);
         let mut words = vec![0; count * RESPONSES * MOST_TOKENS];
         Key::new(1, Phase::Training, Purpose::Policy).fill(0, 0, &mut words);
-        let (mut decoding, mut out) = (Decoding::default(), Generated::default());
-        let choice = Choice::Sampled { words: &words, temperature: 1.0 };
-        decoding.generate(&layout, &parameters, &prompts, RESPONSES, choice, &mut out);
-        group.throughput(Throughput::Elements(out.count()));
-        group.bench_function(format!("{} responses, in tokens", count * RESPONSES), |bencher| {
-            bencher.iter(|| decoding.generate(&layout, &parameters, &prompts, RESPONSES, choice, &mut out));
+        let each = count / threads;
+        let shares = prompts.chunks(each).zip(words.chunks(each * RESPONSES * MOST_TOKENS));
+        let mut shares: Vec<_> =
+            shares.map(|(prompts, words)| (prompts, words, Decoding::default(), Generated::default())).collect();
+        let answer = |(prompts, words, decoding, out): &mut (&[Vec<u8>], &[u32], Decoding, Generated)| {
+            let choice = Choice::Sampled { words, temperature: 1.0 };
+            decoding.generate(&layout, &parameters, prompts, RESPONSES, choice, out);
+            out.count()
+        };
+        group.throughput(Throughput::Elements(shares.iter_mut().map(answer).sum()));
+        let name = format!("{} responses by {threads} thread(s), in tokens", count * RESPONSES);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let (first, others) = shares.split_first_mut().expect("a thread");
+                thread::scope(|scope| {
+                    for share in others {
+                        scope.spawn(move || answer(share));
+                    }
+                    answer(first)
+                })
+            });
         });
     }
     group.finish();

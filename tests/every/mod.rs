@@ -70,6 +70,10 @@ const TINY: [&str; 9] = [
     "checkpoint=None",
 ];
 
+/// Where the last updates learn from checkpoints: a stage, and distillation, of an update each.
+const TINY_DISTILLATION: [&str; 2] =
+    ["sampling={\"Cascade\": (stages: [(domains: [\"bool 2\", \"rev 2\"], steps: 1)])}", "distil.steps=1"];
+
 /// A scenario with so many lanes, for learning and evaluation alike, and at most so many iterations.
 pub fn small(file: &Path, lanes: usize, iterations: u32) -> Scenario {
     let written = with(file, &[]).scenario;
@@ -79,7 +83,9 @@ pub fn small(file: &Path, lanes: usize, iterations: u32) -> Scenario {
         sets.push(format!("evaluation.lanes={lanes}"));
     }
     if written.environment.typetag_name() == "ReasoningTasks" {
-        sets.extend(TINY.map(|set| format!("environment.ReasoningTasks.{set}")));
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let distillation = if text.contains("distil: (") { &TINY_DISTILLATION[..] } else { &[] };
+        sets.extend(TINY.iter().chain(distillation).map(|set| format!("environment.ReasoningTasks.{set}")));
     }
     with(file, &sets.iter().map(String::as_str).collect::<Vec<_>>()).scenario
 }

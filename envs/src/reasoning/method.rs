@@ -1,7 +1,7 @@
 //! What the parts of a method, each right by itself, have against each other and against where they are used.
 
 use isonomy_engine::advantage::{
-    AdvantageEstimator, AdvantageModifier, DomainWeight, GroupFilter, PolicyLoss, RewardShaper, Signal,
+    AdvantageEstimator, AdvantageModifier, DomainWeight, GroupFilter, PolicyLoss, Responses, RewardShaper, Signal,
 };
 use isonomy_engine::curriculum::Curriculum;
 use isonomy_engine::problem::Problem;
@@ -19,6 +19,8 @@ pub struct MethodParts<'a> {
     pub loss: Option<&'a dyn PolicyLoss>,
     /// Steps with the same responses.
     pub inner_steps: u32,
+    /// Times that prompts are sampled, at most, until the filter has kept enough.
+    pub rounds: u32,
     /// Names of the domains.
     pub domains: &'a [&'a str],
     /// Responses to a prompt.
@@ -86,16 +88,65 @@ impl MethodParts<'_> {
 
     /// Combinations that the methods' authors exclude.
     fn combinations(&self) -> Vec<Problem> {
-        let filter = self.filter.map(|filter| filter.typetag_name());
         let mut problems = Vec::new();
-        if self.estimator.typetag_name() == "Ngrpo" && filter == Some("DapoFilter") {
+        if self.estimator.typetag_name() == "Ngrpo" && self.filter.is_some_and(drops_failures) {
             let message = "this filter drops the groups in which all fail, from which Ngrpo is meant to learn";
             problems.push(Problem::at("filter", message).help("use NgrpoFilter"));
+        }
+        if self.filter.is_none() && self.rounds > 1 {
+            let message = "prompts are sampled once where no filter drops any";
+            problems.push(Problem::at("rounds", message).help("leave it out"));
+        }
+        if self.filter.is_some_and(|filter| filter.recovers()) && self.rounds < 2 {
+            let message = "nothing is ever left for the next step where prompts are sampled once";
+            problems.push(Problem::at("filter", message).help("let `rounds` be 2 or more"));
         }
         if self.loss.is_none() && self.inner_steps > 1 {
             let message = "several steps with the same responses need a surrogate";
             problems.push(Problem::at("inner_steps", message).help("give a `loss`, or make one step"));
         }
         problems
+    }
+}
+
+/// Whether a filter drops a group in which all fail.
+fn drops_failures(filter: &dyn GroupFilter) -> bool {
+    let (group, domain, reward) = ([0; 2], [0; 2], [0.0; 2]);
+    let mut keep = [true; 2];
+    filter.keep(&Responses { group: &group, domain: &domain, reward: &reward, ..Responses::default() }, &mut keep);
+    keep == [false; 2]
+}
+
+/// Whether number `index` of `all` is among `few` of them that are spread evenly over all, from a place that a word of noise
+/// says: exactly so many are, each with the same chance.
+pub fn spread_evenly(index: usize, all: usize, few: usize, word: u32) -> bool {
+    if few >= all {
+        return true;
+    }
+    let from = ((u64::from(word) * all as u64) >> 32) as usize;
+    (index * few + from) / all < ((index + 1) * few + from) / all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_are_chosen_evenly() {
+        for (all, few) in [(7, 3), (7, 0), (7, 7), (5, 9), (128, 127)] {
+            let mut chosen = vec![0; all];
+            for start in 0..all {
+                // The middle of the words that say so.
+                let word = (((2 * start + 1) as u64) << 31) / all as u64;
+                let own = (0..all).filter(|&index| spread_evenly(index, all, few, word as u32));
+                let before: usize = chosen.iter().sum();
+                own.for_each(|index| chosen[index] += 1);
+                assert_eq!(chosen.iter().sum::<usize>() - before, few.min(all));
+            }
+            assert!(chosen.iter().all(|&times| times == few.min(all)), "{few} of {all}: {chosen:?}");
+        }
+        // Neighbours of one domain do not all wait.
+        let first = (0..60).filter(|&index| spread_evenly(index, 100, 50, 77)).count();
+        assert!((29..=31).contains(&first), "{first} of the first 60");
     }
 }

@@ -8,5 +8,5 @@ pub mod tasks;
 
 pub use cascade_sim::CascadeSim;
 pub use isonomy_engine::plugged::Plugged;
-pub use method::MethodParts;
+pub use method::{MethodParts, spread_evenly};
 pub use stage_replay::StageReplay;

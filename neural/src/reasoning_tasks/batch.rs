@@ -12,7 +12,12 @@ pub(super) struct Source {
     /// The first of those to be judged by: of the split `test`, or, where so few problems are there that what is held out is a
     /// handful, those to learn from.
     judging: Address,
+    /// The first of those by which checkpoints are compared: of the split `validation`, or of those to learn from.
+    choosing: Address,
 }
+
+/// Problems to learn from are far away from this one, where they are compared by.
+const FAR: u64 = 1 << 50;
 
 impl Source {
     /// Of a domain that was checked.
@@ -20,8 +25,11 @@ impl Source {
         let of = tasks::domain(&domain.domain).expect("checked");
         let first = |split| Address::new(0, of, domain.level.get(), split, 0).expect("checked");
         let training = first(Split::Train);
-        let judging = if of.closed(domain.level.get()) { training } else { first(Split::Test) };
-        Source { training, judging }
+        let [judging, choosing] = match of.closed(domain.level.get()) {
+            true => [training, training.at(FAR)],
+            false => [first(Split::Test), first(Split::Validation)],
+        };
+        Source { training, judging, choosing }
     }
 
     /// Whether it is judged by problems that nobody learns from.
@@ -44,6 +52,11 @@ impl Source {
     /// A problem to be judged by.
     pub(super) fn judging(&self, index: u64) -> Problem {
         self.judging.at(index).problem()
+    }
+
+    /// A problem by which checkpoints are compared.
+    pub(super) fn choosing(&self, index: u64) -> Problem {
+        self.choosing.at(self.choosing.index + index).problem()
     }
 
     /// 1 for a right answer.

@@ -2,7 +2,7 @@
 
 use super::turns::MOST_TURNS;
 use super::warm::Plan;
-use super::{Domain, ReasoningTasks, checkpoint};
+use super::{Domain, ReasoningTasks, checkpoint, distillation};
 use isonomy_engine::advantage::Signal;
 use isonomy_engine::problem::Problem;
 use isonomy_envs::reasoning::{MethodParts, tasks};
@@ -23,7 +23,8 @@ const KNOWN: [Signal; 10] = [
 ];
 
 /// What is known of tokens only, and so not where steps are turns.
-const OF_TOKENS: [Signal; 4] = [Signal::LogProb, Signal::OldLogProb, Signal::Entropy, Signal::SumSquares];
+const OF_TOKENS: [Signal; 5] =
+    [Signal::LogProb, Signal::OldLogProb, Signal::TeacherLogProb, Signal::Entropy, Signal::SumSquares];
 
 /// Responses in the largest update whose noise is worth its memory.
 const MOST_RESPONSES: u64 = 1 << 17;
@@ -61,11 +62,19 @@ fn sizes(tasks: &ReasoningTasks) -> Vec<Problem> {
         }
     };
     let each = u64::from(tasks.responses.get()).saturating_mul(tasks.turns.get().into());
-    let responses = u64::from(tasks.prompts.get()).saturating_mul(each);
-    limit("prompts", responses, MOST_RESPONSES, "responses per update: prompts · responses · turns");
+    let prompts = u64::from(tasks.prompts.get()).saturating_mul(tasks.rounds.get().into());
+    let responses = prompts.saturating_mul(each);
+    limit("prompts", responses, MOST_RESPONSES, "responses per update: prompts · rounds · responses · turns");
     limit("turns", tasks.turns.get().into(), MOST_TURNS.into(), "turns");
     limit("judged", tasks.judged.get().into(), MOST_JUDGED.into(), "test problems of every domain");
     limit("warm_start.problems", tasks.warm_start.problems.get().into(), MOST_LESSONS.into(), "problems per update");
+    if let Some(distil) = &tasks.distil
+        && distil.steps >= tasks.steps
+    {
+        let message = format!("{} updates from teachers, of {} in all", distil.steps, tasks.steps);
+        let help = "let fewer be from teachers: these are what the others lead to";
+        problems.push(Problem::at("distil.steps", message).help(help));
+    }
     problems
 }
 
@@ -112,16 +121,39 @@ fn method(tasks: &ReasoningTasks) -> Vec<Problem> {
         inner_steps: tasks.inner_steps.get(),
         domains: &names,
         responses: tasks.responses.get() as usize,
-        steps: tasks.steps.get(),
+        rounds: tasks.rounds.get(),
+        steps: distillation::steps_before(tasks),
     };
-    parts.problems(|signal| {
+    let lacks = |signal: Signal, taught: bool| {
         let turns = tasks.turns.get() > 1 && OF_TOKENS.contains(&signal);
-        let reason = match turns {
-            true => ("this environment, where steps are turns,", "use another plugin, or `turns: 1`"),
-            false => ("this environment", "use another plugin"),
+        let teacher = signal == Signal::TeacherLogProb;
+        let reason = match (turns, teacher) {
+            (true, _) => ("this environment, where steps are turns,", "use another plugin, or `turns: 1`"),
+            (_, true) => ("this environment", "use it in `distil`, where checkpoints of the run teach"),
+            _ => ("this environment", "use another plugin"),
         };
-        (turns || !KNOWN.contains(&signal)).then_some(reason)
-    })
+        (turns || !(KNOWN.contains(&signal) || teacher && taught)).then_some(reason)
+    };
+    let mut problems = parts.problems(|signal| lacks(signal, false));
+    let Some(distil) = &tasks.distil else { return problems };
+    if problems.is_empty() {
+        problems.extend(distillation::problems(tasks, &names));
+    }
+    let of_distillation = MethodParts {
+        estimator: &*distil.estimator,
+        sampling: &*distil.sampling,
+        shaper: None,
+        filter: None,
+        modifier: None,
+        loss: None,
+        inner_steps: 1,
+        rounds: 1,
+        steps: distil.steps.get(),
+        ..parts
+    };
+    let of_distillation = of_distillation.problems(|signal| lacks(signal, true));
+    problems.extend(of_distillation.into_iter().map(|problem| problem.under("distil")));
+    problems
 }
 
 /// A file that holds no warm start of this scenario.

@@ -43,6 +43,9 @@ const HELD_OUT: [&str; 5] = [
 const OF_DOMAIN: [&str; 9] =
     ["before", "accuracy", "majority", "above_majority", "held_out", "share", "weight", "silent", "entropy"];
 
+/// What distillation does to all domains, and to each.
+const OF_DISTILLATION: [&str; 3] = ["undistilled", "teacher", "distilled"];
+
 /// A domain has regressed where it lost more than this.
 const REGRESSION: f64 = 0.02;
 
@@ -126,5 +129,23 @@ pub(super) fn measure(cells: &[Cell], exams: &[Exam], bill: &Bill, out: &mut [f6
         let judged = [cell.before, cell.after, exam.majority, above, held_out];
         out[..5].copy_from_slice(&judged);
         out[5..].copy_from_slice(&[cell.share, cell.weight, cell.silent, cell.entropy]);
+    }
+}
+
+/// Names of the measures of distillation.
+pub(super) fn of_distillation(domains: &[String]) -> Vec<String> {
+    let of_all = OF_DISTILLATION.iter().map(|name| (*name).to_owned());
+    let of_domain = |domain: &String| OF_DISTILLATION.map(|name| format!("groups.{domain}.{name}"));
+    of_all.chain(domains.iter().flat_map(of_domain)).collect()
+}
+
+/// Writes them.
+pub(super) fn measure_distillation(cells: &[Cell], out: &mut [f64]) {
+    let of = |cell: &Cell| [cell.undistilled, cell.of_teacher, cell.after - cell.undistilled];
+    let (of_all, of_domains) = out.split_at_mut(OF_DISTILLATION.len());
+    of_all.fill(0.0);
+    for (out, cell) in of_domains.chunks_exact_mut(OF_DISTILLATION.len()).zip(cells) {
+        out.copy_from_slice(&of(cell));
+        of_all.iter_mut().zip(&*out).for_each(|(mean, own)| *mean += own / cells.len() as f64);
     }
 }

@@ -11,16 +11,19 @@
 //! | `Mean`    | parameters           | Adam's mean of gradients                                       |
 //! | `Square`  | parameters           | Adam's mean of their squares                                   |
 //! | `Cell`    | domains              | accuracies, share, weight, what was sampled last               |
-//! | `Memory`  | domains × numbers    | what the curriculum and the weights remember                   |
+//! | `Teacher` | stages × parameters  | what the decoder was when a stage was over                     |
+//! | `Memory`  | domains × numbers    | what the curriculum and the weights remember; who waits        |
 //! | `Bill`    | 1                    | where the lane's test problems begin, what it has cost         |
 //!
 //! One step: the curriculum shares out prompts; every prompt is answered several times; verifiers pay 0 or 1; shaper, filter,
 //! estimator and modifier make advantages, weights multiply them by domain; the loss and its aggregator turn them into
 //! a weight for the log-probability of every token, whose gradient moves the decoder.
 
+mod asked;
 mod batch;
 mod check;
 mod checkpoint;
+mod distillation;
 mod judge;
 mod lane;
 mod measures;
@@ -30,7 +33,8 @@ mod turns;
 mod update;
 mod warm;
 
-pub use lane::{Bill, Cell, Mean, Memory, Square, Weight};
+pub use distillation::{Distillation, Teachers};
+pub use lane::{Bill, Cell, Mean, Memory, Square, Teacher, Weight};
 pub use warm::WarmStart;
 
 use crate::backend::Backend;
@@ -58,7 +62,7 @@ use std::path::Path;
 /// Moves parameters against the gradient of `Σ_t w_t L_t`, with `L` the loss (`−A ln π` if not given) and w of the aggregator,
 /// by Adam (Kingma & Ba 2015).
 ///
-/// Surprises: groups that a filter drops are not replaced. The warm start does not depend on the seed of the run. Test problems
+/// Surprises: groups that a filter drops are replaced only where `rounds` says so. The warm start does not depend on the seed of the run. Test problems
 /// do, and differ from lane to lane, so that the standard error over lanes is of training and of problems alike.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -112,6 +116,9 @@ pub struct ReasoningTasks {
     /// Which groups are learned from; all if not given.
     #[serde(default)]
     pub filter: Option<Plugged<dyn GroupFilter>>,
+    /// Times that prompts are sampled, at most, until a filter has kept enough; 1 if not given.
+    #[serde(default = "single")]
+    pub rounds: NonZeroU32,
     /// What changes advantages token by token; nothing if not given.
     #[serde(default)]
     pub modifier: Option<Plugged<dyn AdvantageModifier>>,
@@ -127,6 +134,9 @@ pub struct ReasoningTasks {
     /// Steps with the same responses; 1 if not given.
     #[serde(default = "single")]
     pub inner_steps: NonZeroU32,
+    /// The last updates, if they learn from checkpoints of the run; all learn from rewards if not given.
+    #[serde(default)]
+    pub distil: Option<Distillation>,
     /// What remains of a domain's average pass rate after an update; 0.9 if not given. Weights and curricula see this
     /// average.
     #[serde(default = "usual_momentum")]

@@ -1,12 +1,14 @@
 //! A decoder of a few thousand parameters, on a few problems.
 
+use super::asked::{self, Asked};
 use super::batch::{Source, choose};
 use super::lane::{Bill, Cell, Lane, Training};
+use super::turns::Turn;
 use super::update::Workspace;
 use super::warm::Plan;
 use super::*;
 use crate::transformer::Generated;
-use isonomy_engine::lanes::At;
+use isonomy_engine::lanes::{At, LaneDynamics};
 use isonomy_engine::noise::{Key, Phase, Purpose};
 use isonomy_envs::reasoning::tasks::{MOST_TOKENS, VOCABULARY, decode, finished};
 
@@ -41,6 +43,7 @@ fn messages(tasks: &ReasoningTasks) -> Vec<String> {
 struct State {
     weights: Vec<f32>,
     moments: [Vec<f32>; 2],
+    teachers: Vec<f32>,
     cells: Vec<Cell>,
     memory: Vec<f64>,
     bill: Bill,
@@ -48,13 +51,14 @@ struct State {
 
 impl State {
     fn new(training: &Training, weights: &[f32]) -> Self {
-        let cells = training.sources.len();
-        let nothing = || vec![0.0; weights.len()];
+        let [parameters, _, _, teachers, cells, memory, _] = training.rows();
+        let nothing = || vec![0.0; parameters];
         let mut state = State {
             weights: nothing(),
             moments: [nothing(), nothing()],
+            teachers: vec![0.0; teachers],
             cells: vec![Cell::default(); cells],
-            memory: vec![0.0; cells * training.memory().iter().sum::<usize>()],
+            memory: vec![0.0; memory],
             bill: Bill::default(),
         };
         training.begin(&mut state.lane(), 0.0);
@@ -67,6 +71,7 @@ impl State {
         Lane {
             weights: &mut self.weights,
             moments: [mean, square],
+            teachers: &mut self.teachers,
             cells: &mut self.cells,
             memory: &mut self.memory,
             bill: &mut self.bill,
@@ -106,11 +111,11 @@ fn an_update_makes_what_paid_likelier() {
     assert!(before != state.weights && state.weights.iter().all(|weight| weight.is_finite()));
     assert_eq!((state.bill.updates, state.bill.generated), (1.0, 128.0));
     // The same prompts and responses again, under the policy before and after.
-    let problems = training.problems(&words[16..32], &workspace);
-    let turns = std::mem::take(&mut workspace.turns);
+    let problems = training.problems(&words[16..32], &workspace.batch.of_cell);
+    let turns = std::mem::take(&mut workspace.batch.turns);
     assert_eq!((turns.len(), turns[0].whose.len()), (1, 128));
     let score = |at: usize| {
-        let source = &training.sources[workspace.of_cell[at / 8]];
+        let source = &training.sources[workspace.batch.of_cell[at / 8]];
         finished(turns[0].said(at)).map_or(0.0, |response| source.score(&problems[at / 8], &response))
     };
     let rewards: Vec<f64> = (0..128).map(score).collect();
@@ -178,21 +183,21 @@ fn who_was_wrong_is_told_and_answers_again() {
     let at = At { lane: 0, episode: 0, elapsed: 0, words: &words };
     training.update(&mut state.lane(), at, 1.0, &mut workspace);
     assert_eq!(state.bill.updates, 1.0);
-    let problems = training.problems(&words[16..32], &workspace);
+    let problems = training.problems(&words[16..32], &workspace.batch.of_cell);
     let mut tokens = 0;
     for number in 0..3 {
-        let turn = &workspace.turns[number];
+        let turn = &workspace.batch.turns[number];
         tokens += turn.generated.count();
         let mut wrong = Vec::new();
         for (at, &whose) in turn.whose.iter().enumerate() {
-            let (problem, source) = (&problems[whose / 8], &training.sources[workspace.of_cell[whose / 8]]);
+            let (problem, source) = (&problems[whose / 8], &training.sources[workspace.batch.of_cell[whose / 8]]);
             let prompt = decode(turn.prompt(at)).expect("characters");
             assert!(prompt.starts_with(&problem.prompt) && prompt.ends_with('!') == (number > 0), "{prompt}");
             if finished(turn.said(at)).is_none_or(|response| source.score(problem, &response) == 0.0) {
                 wrong.push((whose, turn.said(at).to_vec()));
             }
         }
-        let Some(next) = workspace.turns.get(number + 1) else { continue };
+        let Some(next) = workspace.batch.turns.get(number + 1) else { continue };
         assert_eq!(next.whose, wrong.iter().map(|(whose, _)| *whose).collect::<Vec<_>>());
         assert!(!next.whose.is_empty() && next.whose.len() < turn.whose.len(), "some are right, some are not");
         for (at, (whose, said)) in wrong.iter().enumerate() {
@@ -204,6 +209,194 @@ fn who_was_wrong_is_told_and_answers_again() {
     several.estimator = read(r#"{"OptimalTokenBaseline": ()}"#);
     assert!(messages(&several)[0].contains("where steps are turns"), "{:?}", messages(&several));
     assert!(messages(&tasks("turns: 9"))[0].contains("9 turns"), "{:?}", messages(&tasks("turns: 9")));
+}
+
+/// Few problems that are neither solved nor hopeless, so that a filter drops some groups and keeps others.
+const RECOVERING: &str = r#"rounds: 3, filter: {"Rsr": (filter: {"DapoFilter": ()})}, rate: 0.001,
+    warm_start: (steps: 60, problems: 32, rate: 0.01)"#;
+
+/// What tells a group from all others: its domain, its problem, what was said.
+fn groups(asked: &Asked) -> Vec<(usize, u32, Vec<u8>)> {
+    let said = |group: usize| asked.turns[0].generated.tokens[group * 8 * MOST_TOKENS..][..8 * MOST_TOKENS].to_vec();
+    (0..asked.of_cell.len()).map(|group| (asked.of_cell[group], asked.indices[group], said(group))).collect()
+}
+
+#[test]
+fn surplus_groups_wait_for_one_update() {
+    let mut tasks = tasks(RECOVERING);
+    tasks.sampling = read(r#"{"Vade": (decay: 1)}"#);
+    assert_eq!(messages(&tasks), [""; 0]);
+    let training = Training::new(&tasks);
+    let mut state = State::new(&training, training.warm());
+    let (mut workspace, mut waited) = (Workspace::default(), Asked::default());
+    let (mut seen, mut in_all) = (std::collections::BTreeSet::new(), 0);
+    for step in 0..8 {
+        let mut memory = state.memory[training.remembered()..].to_vec();
+        let waiting = waited.take_back(&training.sources, training.sizes(), false, &mut memory);
+        in_all += waiting;
+        let words = noise(u64::from(step), training.draws());
+        let at = At { lane: 0, episode: 0, elapsed: step, words: &words };
+        training.update(&mut state.lane(), at, 1.0, &mut workspace);
+        let batch = groups(&workspace.batch);
+        // Who waited comes first, and nobody is learned from twice.
+        assert_eq!(batch[..waiting], groups(&waited), "step {step}");
+        assert!(batch.iter().all(|group| seen.insert(group.clone())), "step {step}");
+        let left = state.memory[training.remembered()];
+        assert!(batch.len() == 16 || (batch.len() < 16 && left == 0.0), "step {step}: {} groups", batch.len());
+        for rewards in workspace.batch.reward.chunks(8) {
+            let sum: f64 = rewards.iter().sum();
+            assert!(sum > 0.0 && sum < 8.0, "the filter drops it");
+        }
+    }
+    assert!(in_all > 0, "nobody ever waited");
+    assert_eq!(asked::recovered(&state.memory[training.remembered()..]), 8.0 * in_all as f64);
+    // A curriculum hears of all that was sampled, once, whatever the filter says of it.
+    assert_eq!(state.memory[..training.remembered()].iter().sum::<f64>(), state.bill.generated);
+}
+
+#[test]
+fn groups_that_wait_are_kept_as_they_are() {
+    let mut tasks = tasks(&format!(r#"turns: 2, {RECOVERING}"#));
+    tasks.estimator = read(r#"{"Remax": ()}"#);
+    let training = Training::new(&tasks);
+    let mut state = State::new(&training, training.warm());
+    let mut workspace = Workspace::default();
+    let words = noise(0, training.draws());
+    let at = At { lane: 0, episode: 0, elapsed: 0, words: &words };
+    training.update(&mut state.lane(), at, 1.0, &mut workspace);
+    let mut waiting = vec![0.0; training.sizes().room()];
+    let left: Vec<bool> = (0..16).map(|group| group % 3 == 1).collect();
+    let (mut expected, mut back) = (Asked::default(), Asked::default());
+    expected.clear(2);
+    expected.append(&workspace.fresh, &left, 8);
+    workspace.fresh.put_aside(&left, training.sizes(), &mut waiting);
+    assert_eq!(back.take_back(&training.sources, training.sizes(), true, &mut waiting), 5);
+    assert!(!expected.turns[1].whose.is_empty());
+    // Later turns stand group by group.
+    let sorted = |mut turn: Turn| {
+        let mut order: Vec<usize> = (0..turn.whose.len()).collect();
+        order.sort_by_key(|&at| turn.whose[at]);
+        let said: Vec<_> = order.iter().map(|&at| (turn.prompt(at).to_vec(), turn.said(at).to_vec())).collect();
+        turn.whose.sort_unstable();
+        (turn.whose, said)
+    };
+    assert_eq!((&back.of_cell, &back.indices), (&expected.of_cell, &expected.indices));
+    assert_eq!((&back.reward, &back.greedy), (&expected.reward, &expected.greedy));
+    assert_eq!(back.turns[0], expected.turns[0]);
+    assert_eq!(sorted(back.turns.remove(1)), sorted(expected.turns.remove(1)));
+}
+
+#[test]
+fn what_cannot_wait_is_refused() {
+    let told = messages(&tasks(r#"filter: {"Rsr": (filter: {"DapoFilter": ()})}"#));
+    assert!(told[0].contains("nothing is ever left for the next step"), "{told:?}");
+    let told = messages(&tasks("rounds: 2"));
+    assert!(told[0].contains("prompts are sampled once where no filter drops any"), "{told:?}");
+    let mut wrapped = tasks(RECOVERING);
+    wrapped.estimator = read(r#"{"Ngrpo": ()}"#);
+    assert!(messages(&wrapped)[0].contains("from which Ngrpo is meant to learn"), "{:?}", messages(&wrapped));
+}
+
+/// Two stages, then distillation.
+const DISTILLING: &str = r#"distil: (steps: 40, estimator: {"Mopd": ()}, sampling: {"Uniform": ()}, rate: 0.003, teachers: Last),
+    rate: 0.001, warm_start: (steps: 60, problems: 32, rate: 0.01)"#;
+
+fn distilling() -> ReasoningTasks {
+    let mut tasks = tasks(DISTILLING);
+    tasks.steps = NonZeroU32::new(43).unwrap();
+    let stages = r#"{"Cascade": (stages: [(domains: ["sort 1"], steps: 2), (domains: ["bool 1"], steps: 1)])}"#;
+    tasks.sampling = read(stages);
+    tasks
+}
+
+#[test]
+fn checkpoints_of_stages_teach_their_domains() {
+    let tasks = distilling();
+    assert_eq!(messages(&tasks), [""; 0]);
+    let training = Training::new(&tasks);
+    let mut state = State::new(&training, training.warm());
+    let (mut workspace, parameters) = (Workspace::default(), training.plan.layout.parameters());
+    let mut kept = Vec::new();
+    for step in 0..4 {
+        let words = noise(u64::from(step), training.draws());
+        let at = At { lane: 0, episode: 0, elapsed: step, words: &words };
+        training.advance(&mut state.lane(), at, &mut [0.0; 4], &mut workspace);
+        kept.push(state.weights.clone());
+    }
+    // The first stage is over after two updates, the second after three.
+    assert!(state.teachers[..parameters] == kept[1] && state.teachers[parameters..] == kept[2]);
+    assert_eq!(state.cells.iter().map(|cell| cell.teacher).collect::<Vec<_>>(), [2.0, 1.0]);
+    // The policy when distillation began was bool's teacher.
+    assert_eq!(state.cells[0].undistilled, state.cells[0].of_teacher);
+    assert!(state.cells.iter().all(|cell| cell.of_teacher > 0.0), "{:?}", state.cells);
+    // The rate rises anew.
+    assert_eq!((training.due(2), training.due(3), training.due(42)), (1.0, 0.5, 1.0));
+}
+
+#[test]
+fn the_best_checkpoint_teaches() {
+    let mut tasks = distilling();
+    tasks.distil.as_mut().expect("it is there").teachers = Teachers::Best;
+    let training = Training::new(&tasks);
+    let mut state = State::new(&training, training.warm());
+    let (mut workspace, distil) = (Workspace::default(), training.distil.as_ref().expect("it is there"));
+    training.first_teacher(distil, &mut state.lane(), &mut workspace);
+    let warm: Vec<f64> = state.cells.iter().map(|cell| cell.taught).collect();
+    assert!(warm.iter().all(|accuracy| *accuracy > 0.0), "{warm:?}");
+    // Who knows nothing is not better than the warm start in anything, who knows all is in what the other does not.
+    state.weights.copy_from_slice(&training.plan.layout.initial(|| 0.0));
+    training.keep(distil, 2, &mut state.lane(), &mut workspace);
+    assert_eq!(
+        state.cells.iter().map(|cell| (cell.teacher, cell.taught)).collect::<Vec<_>>(),
+        [(0.0, warm[0]), (0.0, warm[1])]
+    );
+    state.weights.copy_from_slice(training.warm());
+    state.cells[1].taught = 0.0;
+    training.keep(distil, 3, &mut state.lane(), &mut workspace);
+    assert_eq!(
+        state.cells.iter().map(|cell| (cell.teacher, cell.taught)).collect::<Vec<_>>(),
+        [(0.0, warm[0]), (2.0, warm[1])]
+    );
+}
+
+#[test]
+fn a_pupil_comes_nearer_to_its_teachers() {
+    let training = Training::new(&distilling());
+    let mut state = State::new(&training, training.warm());
+    let pupil = Plan::new(&tasks("warm_start: (steps: 25, problems: 32, rate: 0.01)")).make(|_| {});
+    state.weights.copy_from_slice(&pupil);
+    let mut workspace = Workspace::default();
+    let mut leads = Vec::new();
+    for step in 3..43 {
+        let words = noise(u64::from(step), training.draws());
+        let at = At { lane: 0, episode: 0, elapsed: step, words: &words };
+        let before = state.weights.clone();
+        training.update(&mut state.lane(), at, 1.0, &mut workspace);
+        assert!(before != state.weights);
+        // What the teacher, here the warm start, gives to what the pupil said, above what the pupil did: KL's opposite.
+        let teacher = training.taught(&state.lane(), 128, &mut workspace);
+        let said = &workspace.batch.turns[0].generated;
+        let lead: f64 = teacher.iter().zip(&said.log_prob).map(|(teacher, own)| teacher - f64::from(*own)).sum();
+        leads.push(lead / said.count() as f64);
+    }
+    let mean = |leads: &[f64]| leads.iter().sum::<f64>() / leads.len() as f64;
+    let (first, last) = (mean(&leads[..5]), mean(&leads[35..]));
+    assert!(first < -0.02 && last > 0.5 * first, "from {first} to {last}");
+}
+
+#[test]
+fn teachers_are_refused_where_there_are_none() {
+    let mut plain = tasks("");
+    plain.estimator = read(r#"{"Mopd": ()}"#);
+    assert!(messages(&plain)[0].contains("use it in `distil`"), "{:?}", messages(&plain));
+    let told = messages(&tasks(DISTILLING));
+    assert!(told[0].contains("40 updates from teachers, of 3 in all"), "{told:?}");
+    let mut endless = tasks(DISTILLING);
+    endless.steps = NonZeroU32::new(90).unwrap();
+    assert!(messages(&endless)[0].contains("has 50 stages"), "{:?}", messages(&endless));
+    let mut turns = distilling();
+    turns.turns = NonZeroU32::new(2).unwrap();
+    assert!(messages(&turns)[0].starts_with("distil.estimator: "), "{:?}", messages(&turns));
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) struct Questions<'a> {
 }
 
 /// One turn of all who are still wrong.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Turn {
     pub(super) prompts: Vec<Vec<u8>>,
     /// Responses to each of its prompts.
@@ -50,6 +50,26 @@ impl Turn {
     /// The prompt of what was generated as number `at`.
     pub(super) fn prompt(&self, at: usize) -> &[u8] {
         &self.prompts[at / self.each]
+    }
+
+    /// Adds a prompt, to be followed by `each` responses.
+    pub(super) fn begin(&mut self, each: usize, prompt: Vec<u8>) {
+        self.each = each;
+        self.prompts.push(prompt);
+    }
+
+    /// Adds those responses of another turn that have a place. All responses to a prompt do, or none.
+    pub(super) fn append(&mut self, other: &Turn, place: impl Fn(usize) -> Option<usize>) {
+        self.each = other.each;
+        for (number, prompt) in other.prompts.iter().enumerate() {
+            let own = number * other.each..(number + 1) * other.each;
+            let places = self.whose.len();
+            self.whose.extend(other.whose[own.clone()].iter().filter_map(|&row| place(row)));
+            if self.whose.len() > places {
+                self.prompts.push(prompt.clone());
+                self.generated.append(&other.generated, own);
+            }
+        }
     }
 
     /// The tokens of what was generated as number `at`.

@@ -59,6 +59,16 @@ impl Generated {
         }
     }
 
+    /// Adds some responses of another call.
+    pub(crate) fn append(&mut self, other: &Generated, rows: std::ops::Range<usize>) {
+        let cells = rows.start * MOST_TOKENS..rows.end * MOST_TOKENS;
+        self.length.extend(&other.length[rows]);
+        self.tokens.extend(&other.tokens[cells.clone()]);
+        self.log_prob.extend(&other.log_prob[cells.clone()]);
+        self.entropy.extend(&other.entropy[cells.clone()]);
+        self.sum_squares.extend(&other.sum_squares[cells]);
+    }
+
     /// Tokens that were generated.
     pub fn count(&self) -> u64 {
         self.length.iter().map(|&length| u64::from(length)).sum()

@@ -96,6 +96,7 @@ fn method(sim: &CascadeSim) -> Vec<Problem> {
         modifier: None,
         loss: sim.loss.as_deref(),
         inner_steps: sim.inner_steps.get(),
+        rounds: if sim.filter.is_none() && sim.rounds == super::four() { 1 } else { sim.rounds.get() },
         domains: &names,
         responses: sim.responses.get() as usize,
         steps: sim.steps.get(),
@@ -106,9 +107,6 @@ fn method(sim: &CascadeSim) -> Vec<Problem> {
         Mode::Sampled if KNOWN.contains(&signal) => None,
         _ => Some(("this environment", "use another plugin")),
     });
-    if sim.filter.is_none() && sim.rounds != super::four() {
-        problems.push(Problem::at("rounds", "prompts are sampled once where no filter drops any").help("leave it out"));
-    }
     if sim.mode == Mode::Expected {
         problems.extend(expectations(sim));
     }
@@ -123,6 +121,9 @@ fn expectations(sim: &CascadeSim) -> Vec<Problem> {
     };
     if sim.estimator.reach() == Reach::Batch {
         refuse("estimator", "its advantages depend on the whole batch, of which no expectation is taken");
+    }
+    if sim.filter.as_ref().is_some_and(|filter| filter.recovers()) {
+        refuse("filter", "in expectation nothing is left over for the next step");
     }
     if sim.loss.is_some() {
         refuse("loss", "several steps with the same responses have no simple expectation");

@@ -7,7 +7,7 @@
 //! | column   | rows of a lane      | meaning                                                       |
 //! |----------|---------------------|---------------------------------------------------------------|
 //! | `Skill`  | domains             | skill, entropy, accuracy, share, weight                       |
-//! | `Memory` | domains × numbers   | what the curriculum and the weights remember                  |
+//! | `Memory` | domains × numbers   | what the curriculum and the weights remember; groups that wait |
 //! | `Bill`   | 1                   | responses generated and thrown away, weights that were mended |
 //!
 //! One step: the curriculum shares out prompts; responses pass by item response theory; shaper, filter and estimator make
@@ -43,6 +43,7 @@ use isonomy_engine::sim::Builder;
 use isonomy_engine::spec::{GroupSpec, Space, Spec, TaskSpec};
 use isonomy_engine::{columns, plugin};
 use item::{Items, Lengths};
+use responses::recovery;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -262,7 +263,7 @@ fn positive(value: f64) -> Positive {
 }
 
 columns! {
-    /// A number that the curriculum or the weights remember of a domain.
+    /// A number that the curriculum or the weights remember of a domain, or that is known of a group that waits.
     Memory(f64);
 }
 
@@ -400,10 +401,8 @@ impl LaneDynamics for Training {
     type State = (Skill, Memory, Bill);
 
     fn counts(&self) -> Vec<usize> {
-        let domains = self.parameters.domains.len();
-        let [sampler, weights] = self.parameters.memory();
         // A column has at least a row.
-        vec![domains, (domains * (sampler + weights)).max(1), 1]
+        vec![self.parameters.domains.len(), self.parameters.remembered().max(1), 1]
     }
 
     fn draws(&self) -> usize {
@@ -435,12 +434,22 @@ impl LaneDynamics for Training {
     }
 
     fn measures(&self) -> Vec<String> {
-        measures::names(&self.names)
+        let mut names = measures::names(&self.names);
+        names.extend(self.parameters.method.recovers().then(|| "recovered".to_owned()));
+        names
     }
 
-    fn measure(&self, (skills, _, bill): Shared<'_, Self>, out: &mut [f64]) {
+    fn measure(&self, (skills, memory, bill): Shared<'_, Self>, out: &mut [f64]) {
         let mut accuracy = [0.0; MOST_DOMAINS];
         self.accuracy(skills).zip(&mut accuracy).for_each(|(now, accuracy)| *accuracy = now);
+        let out = match recovery::recovered(&self.parameters, isonomy_engine::reexport::bytemuck::cast_slice(memory)) {
+            Some(recovered) => {
+                let (last, out) = out.split_last_mut().expect("a place for every measure");
+                *last = recovered;
+                out
+            }
+            None => out,
+        };
         measures::measure(&self.parameters, &accuracy[..skills.len()], skills, &bill[0], out);
     }
 

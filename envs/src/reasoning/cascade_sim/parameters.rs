@@ -1,6 +1,7 @@
 //! What stays as it is during training.
 
 use super::item::{Items, gauss_hermite};
+use super::responses::recovery;
 use crate::reasoning::Plugged;
 use isonomy_engine::advantage::{
     AdvantageEstimator, DomainWeight, GroupFilter, Outcome, PolicyLoss, RewardShaper, Scoring, Signal,
@@ -165,6 +166,11 @@ impl Parameters {
     pub fn memory(&self) -> [usize; 2] {
         [self.sampler.memory(), self.method.weights.as_ref().map_or(0, |weights| weights.memory())]
     }
+
+    /// Numbers that a lane remembers: of every domain what sampler and weights do, then of groups that wait.
+    pub(super) fn remembered(&self) -> usize {
+        self.domains.len() * self.memory().iter().sum::<usize>() + recovery::room(self)
+    }
 }
 
 impl Method {
@@ -174,9 +180,14 @@ impl Method {
         self.estimator.needs().iter().chain(shaper).copied().collect()
     }
 
+    /// Whether groups wait for the next step where a batch is full.
+    pub fn recovers(&self) -> bool {
+        self.filter.as_ref().is_some_and(|filter| filter.recovers())
+    }
+
     /// Whether a group's rewards, as counts, say all that the method wants to know of it.
     pub fn by_group(&self) -> bool {
         let alone = self.estimator.reach() == isonomy_engine::advantage::Reach::Group;
-        alone && self.loss.is_none() && self.needs().iter().all(|signal| *signal == Signal::Chance)
+        alone && self.loss.is_none() && !self.recovers() && self.needs().iter().all(|signal| *signal == Signal::Chance)
     }
 }

@@ -5,8 +5,11 @@ use super::parameters::{DomainParameters, Parameters};
 use super::sampled::Tally;
 use super::training::Skill;
 use crate::reasoning::numbers::{normal_quantile, unit};
-use isonomy_engine::advantage::{Responses, Surrogate};
+use isonomy_engine::advantage::{GroupFilter, Responses, Surrogate};
 use std::cell::RefCell;
+use std::ops::Range;
+
+pub(super) mod recovery;
 
 /// Words of noise per prompt, without the one that chooses its domain: its difficulty, and four per response.
 pub(super) fn words(responses: usize) -> usize {
@@ -14,11 +17,13 @@ pub(super) fn words(responses: usize) -> usize {
 }
 
 /// The columns of a round, `[prompts · responses]`, kept from step to step.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Columns {
     group: Vec<u32>,
     domain: Vec<u32>,
     chance_of: Vec<Chance>,
+    /// The skill at which it was sampled.
+    sampled_at: Vec<f64>,
     difficulty: Vec<f64>,
     passed: Vec<bool>,
     chance: Vec<f64>,
@@ -48,8 +53,9 @@ pub(super) fn sample(
 ) {
     COLUMNS.with_borrow_mut(|columns| {
         columns.draw(parameters, skills, of_domain, words_of_all);
-        columns.judge(parameters);
-        columns.tally(parameters, skills, weight, tallies);
+        columns.judge(parameters, parameters.method.filter.as_deref());
+        columns.count(tallies);
+        columns.learn(parameters, skills, weight, tallies);
     });
 }
 
@@ -61,6 +67,7 @@ impl Columns {
         self.group.clear();
         self.domain.clear();
         self.chance_of.clear();
+        self.sampled_at.clear();
         self.difficulty.clear();
         self.passed.clear();
         self.chance.clear();
@@ -85,6 +92,7 @@ impl Columns {
                 self.group.push(group as u32);
                 self.domain.push(domain as u32);
                 self.chance_of.push(chance);
+                self.sampled_at.push(skill.skill);
                 self.difficulty.push(difficulty);
                 self.chance.push(chance.pass * whole);
                 // Without exploring the likelier outcome comes out.
@@ -111,7 +119,7 @@ impl Columns {
     }
 
     /// Shapes rewards, drops groups and makes advantages.
-    fn judge(&mut self, parameters: &Parameters) {
+    fn judge(&mut self, parameters: &Parameters, filter: Option<&dyn GroupFilter>) {
         let method = &parameters.method;
         self.shaped.clear();
         self.shaped.extend(&self.reward);
@@ -133,7 +141,7 @@ impl Columns {
         let batch = Responses { reward: &self.shaped, ..plain };
         self.keep.clear();
         self.keep.resize(batch.len(), true);
-        if let Some(filter) = &method.filter {
+        if let Some(filter) = filter {
             filter.keep(&batch, &mut self.keep);
         }
         self.advantage.clear();
@@ -144,22 +152,34 @@ impl Columns {
         }
     }
 
-    fn tally(&self, parameters: &Parameters, skills: &[Skill], weight: &[f64], tallies: &mut [Tally]) {
-        let group = parameters.responses as f64;
-        for (first, members) in self.group.chunk_by(|a, b| a == b).scan(0, |first, members| {
-            *first += members.len();
-            Some((*first - members.len(), members.len()))
-        }) {
-            let own = first..first + members;
-            let tally = &mut tallies[self.domain[first] as usize];
-            let passed = self.reward[own.clone()].iter().sum::<f64>();
+    /// The responses of every group.
+    fn groups(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let mut first = 0;
+        self.group.chunk_by(|a, b| a == b).map(move |members| {
+            first += members.len();
+            first - members.len()..first
+        })
+    }
+
+    /// Adds what came out.
+    fn count(&self, tallies: &mut [Tally]) {
+        for own in self.groups() {
+            let tally = &mut tallies[self.domain[own.start] as usize];
+            let (passed, group) = (self.reward[own.clone()].iter().sum::<f64>(), own.len() as f64);
             tally.prompts += 1.0;
-            tally.kept += f64::from(u8::from(self.keep[first]));
             tally.passed += passed;
             tally.silent += f64::from(u8::from(passed == 0.0 || passed == group));
-            tally.length += self.length[own.clone()].iter().map(|&length| f64::from(length)).sum::<f64>() / group;
+            tally.length += self.length[own].iter().map(|&length| f64::from(length)).sum::<f64>() / group;
+        }
+    }
+
+    /// Adds what is learned from it.
+    fn learn(&self, parameters: &Parameters, skills: &[Skill], weight: &[f64], tallies: &mut [Tally]) {
+        for own in self.groups() {
+            let tally = &mut tallies[self.domain[own.start] as usize];
+            tally.kept += f64::from(u8::from(self.keep[own.start]));
             if parameters.method.loss.is_none() {
-                let of = |i: usize| self.advantage[i] * self.score(i);
+                let (of, group) = (|i: usize| self.advantage[i] * self.score(i), own.len() as f64);
                 tally.gradient += own.map(of).sum::<f64>() / group;
             }
         }
@@ -168,9 +188,18 @@ impl Columns {
         }
     }
 
-    /// Gradient of the log-probability of what came out, at the skill that sampled it.
+    /// Gradient of the log-probability of what came out.
     fn score(&self, response: usize) -> f64 {
         if self.passed[response] { self.chance_of[response].up } else { self.chance_of[response].down }
+    }
+
+    /// Log-probability of a token of a response at a skill, and the gradient of the whole.
+    fn log_prob(&self, parameters: &Parameters, row: usize, skill: f64) -> (f64, f64) {
+        let items = &parameters.domains[self.domain[row] as usize].items;
+        let chance = items.chance(skill, self.difficulty[row]);
+        let passed = self.passed[row];
+        let log = if passed { chance.pass.ln() } else { (1.0 - chance.pass).max(1e-300).ln() };
+        (log / f64::from(self.length[row]), if passed { chance.up } else { chance.down })
     }
 
     /// Several steps down the surrogate with the same responses; the tallies get the sum of all steps.
@@ -188,14 +217,12 @@ impl Columns {
             let mut gradient = vec![0.0; skill.len()];
             let mut scores = vec![0.0; rows];
             for row in 0..rows {
-                let domain = self.domain[row] as usize;
-                let chance = parameters.domains[domain].items.chance(skill[domain], self.difficulty[row]);
-                let log = if self.passed[row] { chance.pass.ln() } else { (1.0 - chance.pass).max(1e-300).ln() };
-                new[row] = log / f64::from(self.length[row]);
-                scores[row] = if self.passed[row] { chance.up } else { chance.down };
-            }
-            if step == 0 {
-                old.copy_from_slice(&new);
+                let now = skill[self.domain[row] as usize];
+                (new[row], scores[row]) = self.log_prob(parameters, row, now);
+                if step == 0 {
+                    let then = self.sampled_at[row];
+                    old[row] = if then == now { new[row] } else { self.log_prob(parameters, row, then).0 };
+                }
             }
             let batch = Surrogate {
                 tokens: 1,

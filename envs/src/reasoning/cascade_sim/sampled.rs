@@ -15,7 +15,8 @@ pub(super) fn draws(parameters: &Parameters) -> usize {
     }
     let per_prompt =
         if by_counts(parameters) { counts::words(parameters) } else { responses::words(parameters.responses) };
-    (1 + per_prompt) * parameters.prompts * parameters.method.rounds
+    let who_waits = usize::from(parameters.method.recovers());
+    (1 + per_prompt) * parameters.prompts * parameters.method.rounds + who_waits
 }
 
 /// Whether groups are drawn by their successes alone.
@@ -88,7 +89,7 @@ pub(super) struct Tally {
 }
 
 /// How many prompts every domain gets, a word each.
-fn choose(share: &[f64], words: &[u32], of_domain: &mut [usize]) {
+pub(super) fn choose(share: &[f64], words: &[u32], of_domain: &mut [usize]) {
     let (mut below, mut before) = (0.0, 0);
     let last = share.iter().rposition(|&share| share > 0.0).unwrap_or(0);
     for (domain, share) in share.iter().enumerate() {

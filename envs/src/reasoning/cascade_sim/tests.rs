@@ -58,6 +58,137 @@ impl Sampler for Stages {
     }
 }
 
+/// Keeps groups in which some pass and some fail, and lets those wait for which there is no room.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mixed {}
+
+#[typetag::serde(name = "test.Mixed")]
+impl GroupFilter for Mixed {
+    fn keep(&self, batch: &Responses<'_>, keep: &mut [bool]) {
+        for members in batch.groups() {
+            let sum: f64 = batch.reward[members.clone()].iter().sum();
+            keep[members.clone()].fill(sum > 0.0 && sum < members.len() as f64);
+        }
+    }
+
+    fn recovers(&self) -> bool {
+        true
+    }
+}
+
+/// Shares of the data; remembers how many succeeded and failed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Counting {}
+
+#[typetag::serde(name = "test.Counting")]
+impl Curriculum for Counting {
+    fn begin(&self, _domains: &[&str]) -> Box<dyn Sampler> {
+        Box::new(Counting {})
+    }
+}
+
+impl Sampler for Counting {
+    fn share(&self, progress: &Progress<'_>, _memory: &mut [f64], share: &mut [f64]) {
+        share.copy_from_slice(progress.data);
+    }
+
+    fn memory(&self) -> usize {
+        2
+    }
+
+    fn hear(&self, succeeded: &[f64], failed: &[f64], memory: &mut [f64]) {
+        for (heard, now) in memory.chunks_exact_mut(2).zip(succeeded.iter().zip(failed)) {
+            (heard[0], heard[1]) = (heard[0] + now.0, heard[1] + now.1);
+        }
+    }
+}
+
+/// Math, code and puzzles, drawn, with a filter whose surplus waits.
+pub(super) fn recovering() -> CascadeSim {
+    CascadeSim {
+        mode: Mode::Sampled,
+        responses: four(),
+        prompts: NonZeroU32::new(32).unwrap(),
+        filter: Some(Plugged::from(Box::new(Mixed {}) as Box<dyn GroupFilter>)),
+        sampling: Plugged::from(Box::new(Counting {}) as Box<dyn Curriculum>),
+        ..tri()
+    }
+}
+
+#[test]
+fn surplus_groups_are_learned_from_in_the_next_step_and_only_then() {
+    let sim = recovering();
+    let mut alone = Alone::of(&sim);
+    let (prompts, responses, remembered) = (32.0, 4.0, 2 * 3);
+    let draws = super::sampled::draws(&alone.parameters);
+    let (mut waited, mut in_all) = (0.0, 0.0);
+    for step in 0..40 {
+        let (generated, dropped) = (alone.bill.generated, alone.bill.dropped);
+        alone.step(&words(draws, step));
+        let kept = (alone.bill.generated - generated - alone.bill.dropped + dropped) / responses;
+        let waiting = &alone.memory[remembered..];
+        in_all += waited * responses;
+        assert_eq!(waiting[1], in_all, "step {step}: who waited was learned from, and once");
+        // Nobody is lost: who waited and who was kept is in the batch or waits.
+        let batch = waited + kept - waiting[0];
+        assert!(batch == prompts || (batch < prompts && waiting[0] == 0.0), "step {step}: a batch of {batch}");
+        for skill in &alone.skills {
+            let groups = skill.share * batch;
+            assert!((groups - groups.round()).abs() < 1e-9, "{groups} groups of {batch}");
+        }
+        waited = waiting[0];
+    }
+    assert!(in_all > 0.0 && waited < prompts);
+    // Curricula hear of every response, of dropped and waiting groups too, and once.
+    assert_eq!(alone.memory[..remembered].iter().sum::<f64>(), alone.bill.generated);
+    assert_eq!(recovery::recovered(&alone.parameters, &alone.memory), Some(in_all));
+}
+
+#[test]
+fn waiting_does_not_bend_what_is_learned() {
+    // Means over many runs, with and without waiting, of what a filter's batch teaches.
+    let skill = |recovers: bool| {
+        let mut sim = recovering();
+        sim.rate = NonNegative::new(0.2).unwrap();
+        if !recovers {
+            sim.filter = Some(Plugged::from(Box::new(Plain {}) as Box<dyn GroupFilter>));
+            sim.estimator = plugged_estimator(false, true);
+        }
+        let mut sums = [0.0; 3];
+        for run in 0..200 {
+            let mut alone = Alone::of(&sim);
+            let draws = super::sampled::draws(&alone.parameters);
+            (0..10).for_each(|step| alone.step(&words(draws, 1000 + 10 * run + step)));
+            sums.iter_mut().zip(alone.skill()).for_each(|(sum, skill)| *sum += skill / 200.0);
+        }
+        sums
+    };
+    close(&skill(true), &skill(false), 0.01);
+}
+
+/// As [`Mixed`], and nobody waits.
+#[derive(Debug, Serialize, Deserialize)]
+struct Plain {}
+
+#[typetag::serde(name = "test.Plain")]
+impl GroupFilter for Plain {
+    fn keep(&self, batch: &Responses<'_>, keep: &mut [bool]) {
+        Mixed {}.keep(batch, keep);
+    }
+}
+
+#[test]
+fn waiting_is_refused_where_nothing_can_wait() {
+    let told = |sim: &CascadeSim| sim.check().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(told(&recovering()), [""; 0]);
+    let once = told(&CascadeSim { rounds: single(), ..recovering() });
+    assert!(once.len() == 1 && once[0].contains("nothing is ever left"), "{once:?}");
+    let expected = told(&CascadeSim { mode: Mode::Expected, ..recovering() });
+    assert!(expected.len() == 1 && expected[0].contains("in expectation nothing is left over"), "{expected:?}");
+    let Err(reason) = Training::new(&recovering()).twin() else { panic!("there is a twin") };
+    assert!(reason.contains("keeps groups for the next step"), "{reason}");
+}
+
 fn plugged_estimator(unbiased: bool, looks: bool) -> Plugged<dyn AdvantageEstimator> {
     Plugged::from(Box::new(Centred { unbiased, looks }) as Box<dyn AdvantageEstimator>)
 }
@@ -120,7 +251,8 @@ impl Alone {
         assert_eq!(sim.check(), []);
         let parameters = sim.parameters();
         let skills = vec![Skill::default(); parameters.domains.len()];
-        let mut alone = Alone { parameters, skills, memory: Vec::new(), bill: Bill::default(), elapsed: 0 };
+        let memory = vec![0.0; parameters.remembered()];
+        let mut alone = Alone { parameters, skills, memory, bill: Bill::default(), elapsed: 0 };
         alone.lane(|lane, parameters| lane.start(parameters));
         alone
     }
@@ -291,7 +423,7 @@ fn a_ceiling_holds() {
 }
 
 /// Noise of a step, by number.
-fn words(count: usize, step: u64) -> Vec<u32> {
+pub(super) fn words(count: usize, step: u64) -> Vec<u32> {
     use isonomy_engine::noise::{Key, Phase, Purpose};
     let mut words = vec![0; count];
     Key::new(11, Phase::Training, Purpose::Transition).fill(step, 0, &mut words);

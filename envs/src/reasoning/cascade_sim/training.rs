@@ -1,6 +1,7 @@
 //! One step of training: what is sampled, what it weighs, what it changes.
 
 use super::parameters::{MOST_DOMAINS, Parameters};
+use super::responses::recovery;
 use super::{counts, expected, sampled};
 use isonomy_engine::advantage::Progress;
 use isonomy_engine::reexport::bevy_ecs::prelude::Component;
@@ -48,7 +49,7 @@ pub struct Bill {
 pub struct Lane<'a> {
     /// `[domains]`
     pub skills: &'a mut [Skill],
-    /// What sampler and weights remember, the sampler's first.
+    /// What sampler and weights remember, the sampler's first; then the groups that wait.
     pub memory: &'a mut [f64],
     /// One row.
     pub bill: &'a mut Bill,
@@ -86,7 +87,8 @@ impl Lane<'_> {
                 length: domain.items.length.expected(domain.reference, domain.items.difficulty),
             };
         }
-        let [of_sampler, of_weights] = self.memories(parameters);
+        let [of_sampler, of_weights, waiting] = self.memories(parameters);
+        waiting.fill(0.0);
         parameters.sampler.start(of_sampler);
         if let Some(weights) = &parameters.method.weights {
             weights.start(of_weights);
@@ -94,11 +96,12 @@ impl Lane<'_> {
         *self.bill = Bill::default();
     }
 
-    /// What the sampler and what the weights remember.
-    fn memories(&mut self, parameters: &Parameters) -> [&mut [f64]; 2] {
+    /// What the sampler and what the weights remember, and the groups that wait.
+    fn memories(&mut self, parameters: &Parameters) -> [&mut [f64]; 3] {
         let [sampler, weights] = parameters.memory().map(|per_domain| per_domain * parameters.domains.len());
         let (of_sampler, rest) = self.memory.split_at_mut(sampler);
-        [of_sampler, &mut rest[..weights]]
+        let (of_weights, waiting) = rest.split_at_mut(weights);
+        [of_sampler, of_weights, waiting]
     }
 
     /// Makes a step. `bid` is what every domain asks for, as an index of what it can ask for.
@@ -111,6 +114,10 @@ impl Lane<'_> {
         let samples = &mut samples[..domains];
         if parameters.expected {
             expected::sample(parameters, self.skills, share, samples, self.bill);
+        } else if parameters.method.recovers() {
+            let waiting = parameters.domains.len() * parameters.memory().iter().sum::<usize>();
+            let waiting = &mut self.memory[waiting..];
+            recovery::sample(parameters, self.skills, [share, weight], words, waiting, samples, self.bill);
         } else {
             sampled::sample(parameters, self.skills, share, weight, words, samples, self.bill);
         }
@@ -128,7 +135,7 @@ impl Lane<'_> {
             best[index] = skill.best.max(skill.accuracy);
             data[index] = parameters.domains[index].share;
         }
-        let [of_sampler, of_weights] = self.memories(parameters);
+        let [of_sampler, of_weights, _] = self.memories(parameters);
         let progress = Progress { step: elapsed, accuracy, best, data, sampled: before };
         parameters.sampler.share(&progress, of_sampler, share);
         apply_bids(&parameters.bids, bid, share);
@@ -145,7 +152,7 @@ impl Lane<'_> {
         for (index, sample) in samples.iter().enumerate() {
             (passed[index], failed[index]) = (sample.passed, sample.failed);
         }
-        let [of_sampler, _] = self.memories(parameters);
+        let [of_sampler, ..] = self.memories(parameters);
         parameters.sampler.hear(&passed[..samples.len()], &failed[..samples.len()], of_sampler);
     }
 

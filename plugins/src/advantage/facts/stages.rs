@@ -240,10 +240,13 @@ fn filters_drop_what_teaches_nothing() {
     let rewards = [A, C, D, &[f64::NAN, 0.0]].concat();
     let batch =
         Responses { group: &[0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3], reward: &rewards, ..Default::default() };
-    for (text, expected) in
-        [(r#"{"DapoFilter": ()}"#, [true, false, false, false]), (r#"{"NgrpoFilter": ()}"#, [true, true, false, true])]
-    {
+    for (text, expected) in [
+        (r#"{"DapoFilter": ()}"#, [true, false, false, false]),
+        (r#"{"NgrpoFilter": ()}"#, [true, true, false, true]),
+        (r#"{"Rsr": (filter: {"NgrpoFilter": ()})}"#, [true, true, false, true]),
+    ] {
         let filter: Box<dyn GroupFilter> = ron::from_str(text).unwrap();
+        assert_eq!(filter.recovers(), text.contains("Rsr"));
         let mut keep = vec![false; rewards.len()];
         filter.keep(&batch, &mut keep);
         let kept: Vec<bool> = batch.groups().map(|members| keep[members.start]).collect();

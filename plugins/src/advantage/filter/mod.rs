@@ -1,6 +1,7 @@
 //! Which groups are learned from.
 
 use isonomy_engine::advantage::{GroupFilter, Responses};
+use isonomy_engine::plugged::Plugged;
 use isonomy_engine::quantity::Finite;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,24 @@ pub struct NgrpoFilter {
     pub largest: Finite,
 }
 
+/// RSR, recent sample recovery: what another filter keeps when the batch is full is learned from in the next step.
+///
+/// `batch_t = waiting_{t−1} ∪ fresh_t`, of exactly as many prompts as an update should have where the filter keeps so many; the
+/// rest of what it kept is `waiting_t`. Who waits is drawn, and spread evenly over domains. Confucius3-Math, arXiv 2506.18330 (2025).
+///
+/// Surprises: nothing waits longer than a step, because who has waited comes first. A group that waited is one update old:
+/// a loss sees the ratio to the policy that sampled it, the plain policy gradient does not correct for it. Curricula hear of a group
+/// once, in the step in which it was sampled.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rsr {
+    /// Which groups are learned from, now or in the next step.
+    pub filter: Plugged<dyn GroupFilter>,
+}
+
 isonomy_engine::plugin!(GroupFilter: DapoFilter, "()");
 isonomy_engine::plugin!(GroupFilter: NgrpoFilter, "()");
+isonomy_engine::plugin!(GroupFilter: Rsr, r#"(filter: {"DapoFilter": ()})"#);
 
 fn one() -> Finite {
     Finite::new(1.0).expect("finite")
@@ -55,5 +72,16 @@ impl GroupFilter for DapoFilter {
 impl GroupFilter for NgrpoFilter {
     fn keep(&self, batch: &Responses<'_>, kept: &mut [bool]) {
         keep(batch, kept, |rewards| rewards.iter().any(|&reward| reward < self.largest.get()));
+    }
+}
+
+#[typetag::serde]
+impl GroupFilter for Rsr {
+    fn keep(&self, batch: &Responses<'_>, kept: &mut [bool]) {
+        self.filter.keep(batch, kept);
+    }
+
+    fn recovers(&self) -> bool {
+        true
     }
 }

@@ -148,6 +148,9 @@ fn by_successes(parameters: &Parameters) -> Result<(), String> {
     if method.loss.is_some() {
         return Err("a `loss`, for several steps with the same responses, has no WGSL twin".to_owned());
     }
+    if method.recovers() {
+        return Err("a `filter` that keeps groups for the next step has no WGSL twin".to_owned());
+    }
     let estimator = method.estimator.typetag_name();
     if method.estimator.reach() == Reach::Batch {
         return Err(format!("{estimator} looks at the whole batch, and has no WGSL twin"));
