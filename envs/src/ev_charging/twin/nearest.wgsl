@@ -198,6 +198,8 @@ fn steepest(limit: u32) -> f32 {
 fn look() -> f32 {
     tauts = 0u;
     var off = 0.0;
+    var exceeded = Taut();
+    var most = 0.0;
     for (var limit = 0u; limit < LIMITS; limit++) {
         let flow = whole(limit, flows[limit]);
         let size = length(flow);
@@ -211,10 +213,21 @@ fn look() -> f32 {
         if size <= exact {
             way = pull[limit] / max(multiplier, 1e-30);
         }
+        let here = Taut(limit, false, way, max(size, exact), over, multiplier, multiplier, multiplier);
         off = max(off, abs(over) / unit_of(limit));
-        let apart = abs(pull[limit] - multiplier * way);
-        off = max(off, steepest(limit) * (apart.x + apart.y));
-        taut[tauts] = Taut(limit, false, way, max(size, exact), over, multiplier, multiplier, multiplier);
+        if multiplier > 0.0 {
+            let apart = abs(pull[limit] - multiplier * way);
+            off = max(off, steepest(limit) * (apart.x + apart.y));
+            taut[tauts] = here;
+            tauts++;
+        } else if over > most * steepest(limit) {
+            most = over / steepest(limit);
+            exceeded = here;
+        }
+    }
+    // Of those that are exceeded, and do not pull yet, the one that is so most for its size.
+    if most > 0.0 {
+        taut[tauts] = exceeded;
         tauts++;
     }
     return off;
