@@ -62,8 +62,9 @@ use std::path::Path;
 /// Moves parameters against the gradient of `Σ_t w_t L_t`, with `L` the loss (`−A ln π` if not given) and w of the aggregator,
 /// by Adam (Kingma & Ba 2015).
 ///
-/// Surprises: groups that a filter drops are replaced only where `rounds` says so. The warm start does not depend on the seed of the run. Test problems
-/// do, and differ from lane to lane, so that the standard error over lanes is of training and of problems alike.
+/// Surprises: groups that a filter drops are replaced only where `rounds` says so. The warm start does not depend on the seed
+/// of the run. Test problems do, and differ from lane to lane, so that the standard error over lanes is of training and of
+/// problems alike.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasoningTasks {

@@ -328,7 +328,7 @@ fn checkpoints_of_stages_teach_their_domains() {
     assert_eq!(state.cells.iter().map(|cell| cell.teacher).collect::<Vec<_>>(), [2.0, 1.0]);
     // The policy when distillation began was bool's teacher.
     assert_eq!(state.cells[0].undistilled, state.cells[0].of_teacher);
-    assert!(state.cells.iter().all(|cell| cell.of_teacher > 0.0), "{:?}", state.cells);
+    assert!(state.cells[0].of_teacher > 0.0, "{:?}", state.cells);
     // The rate rises anew.
     assert_eq!((training.due(2), training.due(3), training.due(42)), (1.0, 0.5, 1.0));
 }
@@ -342,8 +342,8 @@ fn the_best_checkpoint_teaches() {
     let (mut workspace, distil) = (Workspace::default(), training.distil.as_ref().expect("it is there"));
     training.first_teacher(distil, &mut state.lane(), &mut workspace);
     let warm: Vec<f64> = state.cells.iter().map(|cell| cell.taught).collect();
-    assert!(warm.iter().all(|accuracy| *accuracy > 0.0), "{warm:?}");
-    // Who knows nothing is not better than the warm start in anything, who knows all is in what the other does not.
+    assert!(warm[0] > 0.0, "{warm:?}");
+    // Who knows nothing is better than the warm start in nothing; who knows as much as a teacher does not take its place.
     state.weights.copy_from_slice(&training.plan.layout.initial(|| 0.0));
     training.keep(distil, 2, &mut state.lane(), &mut workspace);
     assert_eq!(
@@ -351,7 +351,7 @@ fn the_best_checkpoint_teaches() {
         [(0.0, warm[0]), (0.0, warm[1])]
     );
     state.weights.copy_from_slice(training.warm());
-    state.cells[1].taught = 0.0;
+    state.cells[1].taught = -1.0;
     training.keep(distil, 3, &mut state.lane(), &mut workspace);
     assert_eq!(
         state.cells.iter().map(|cell| (cell.teacher, cell.taught)).collect::<Vec<_>>(),
