@@ -193,7 +193,10 @@ impl Requests {
 /// The green whose part of a cycle this time is in.
 fn shared(changes: &Changes, cycle_s: f64, into_s: f64, codes: &[u32]) -> u32 {
     // What is no number weighs nothing.
-    let weight = |code: &u32| f64::from(f32::from_bits(*code).max(0.0).min(1.0));
+    let weight = |code: &u32| match f32::from_bits(*code) {
+        weight if weight > 0.0 => f64::from(weight.min(1.0)),
+        _ => 0.0,
+    };
     let total: f64 = codes.iter().map(weight).sum();
     let least_s = changes.between_s() + changes.min_green_s;
     let rest_s = cycle_s - codes.len() as f64 * least_s;
@@ -238,8 +241,7 @@ mod tests {
             let mask = &seen[size - streets.requests.masked.min(size)..size];
             masks.push(mask.iter().map(|free| if *free == 1.0 { '1' } else { '0' }).collect());
             streets.decide(at(elapsed), action, lane.view(), &mut paid, |state| {
-                let light = state.lights.iter().zip(&streets.world().network.crossings);
-                let (light, _) = light.filter(|(_, crossing)| crossing.controlled).next().expect("a light");
+                let light = &state.lights[streets.agents[0] as usize];
                 shown.push(if light.clearing == 1 { '-' } else { (b'0' + light.green as u8) as char });
             });
         }

@@ -76,11 +76,9 @@ impl Asked {
 
     /// Adds those groups of another that are chosen.
     pub(super) fn append(&mut self, other: &Asked, chosen: &[bool], responses: usize) {
-        let mut groups = self.of_cell.len();
         let mut places = vec![None; chosen.len()];
-        for (group, _) in chosen.iter().enumerate().filter(|(_, chosen)| **chosen) {
-            places[group] = Some(groups);
-            groups += 1;
+        for group in (0..chosen.len()).filter(|&group| chosen[group]) {
+            places[group] = Some(self.of_cell.len());
             self.of_cell.push(other.of_cell[group]);
             self.indices.push(other.indices[group]);
             self.reward.extend(&other.reward[group * responses..][..responses]);

@@ -198,7 +198,7 @@ mod tests {
         // Under another skill its chances then and the skill that sampled it are the same, the gradient is not.
         let mut later = skills;
         later[0].skill += 0.5;
-        drawn.put_aside(&[0..parameters.responses], &mut waiting);
+        drawn.put_aside(std::slice::from_ref(&(0..parameters.responses)), &mut waiting);
         back.take_back(&parameters, &later, &mut waiting);
         assert_eq!((back.chance[0], back.sampled_at[0]), (drawn.chance[0], 0.3));
         assert!(back.score(0) != drawn.score(0));
