@@ -138,8 +138,7 @@ impl Changes {
 }
 
 impl Crossing {
-    /// The phase between two of its greens, as a number from its first phase, in a network that [shows
-    /// yellow](Network::showing_yellow).
+    /// The phase between two of its greens, as a number from its first phase, in a network that shows yellow.
     pub fn yellow(&self, from: u32, to: u32) -> u32 {
         let greens = self.greens.len() as u32;
         self.phases.end - self.phases.start - greens * (greens - from) + to
