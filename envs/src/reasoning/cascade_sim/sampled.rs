@@ -58,16 +58,7 @@ pub(super) fn sample(
     let drawn: f64 = tallies.iter().map(|tally| tally.prompts).sum();
     bill.dropped += (drawn - kept) * parameters.responses as f64;
     for (sample, tally) in samples.iter_mut().zip(tallies) {
-        let all = if kept > 0.0 { 1.0 / kept } else { 0.0 };
-        let own = if tally.prompts > 0.0 { 1.0 / tally.prompts } else { 0.0 };
-        *sample = Sample {
-            share: tally.kept * all,
-            gradient: tally.gradient * all,
-            silent: tally.silent * own,
-            length: tally.length * own,
-            passed: tally.passed,
-            failed: tally.prompts * parameters.responses as f64 - tally.passed,
-        };
+        *sample = tally.sample(kept, parameters.responses);
     }
 }
 
@@ -86,6 +77,22 @@ pub(super) struct Tally {
     pub(super) length: f64,
     /// Responses that passed.
     pub(super) passed: f64,
+}
+
+impl Tally {
+    /// What a step knows of the domain, where so many prompts of all domains are learned from, each with so many responses.
+    pub(super) fn sample(&self, kept: f64, responses: usize) -> Sample {
+        let of = |all: f64| if all > 0.0 { 1.0 / all } else { 0.0 };
+        let (all, own) = (of(kept), of(self.prompts));
+        Sample {
+            share: self.kept * all,
+            gradient: self.gradient * all,
+            silent: self.silent * own,
+            length: self.length * own,
+            passed: self.passed,
+            failed: self.prompts * responses as f64 - self.passed,
+        }
+    }
 }
 
 /// How many prompts every domain gets, a word each.

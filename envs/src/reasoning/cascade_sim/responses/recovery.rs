@@ -84,17 +84,8 @@ pub(in super::super) fn sample(
         fresh.put_aside(&left, waiting);
         batch.judge(parameters, None);
         batch.learn(parameters, skills, weight, tallies);
-        let all = if full > 0 { 1.0 / full as f64 } else { 0.0 };
         for (sample, tally) in samples.iter_mut().zip(tallies) {
-            let own = if tally.prompts > 0.0 { 1.0 / tally.prompts } else { 0.0 };
-            *sample = Sample {
-                share: tally.kept * all,
-                gradient: tally.gradient * all,
-                silent: tally.silent * own,
-                length: tally.length * own,
-                passed: tally.passed,
-                failed: tally.prompts * responses as f64 - tally.passed,
-            };
+            *sample = tally.sample(full as f64, responses);
         }
     });
 }
